@@ -1,0 +1,1 @@
+"""Many-legged pods: Kubernetes pods with more than one network."""

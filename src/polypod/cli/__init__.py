@@ -1,0 +1,1 @@
+"""Verbs for people: parse flags, call one function, print."""

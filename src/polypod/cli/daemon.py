@@ -1,0 +1,68 @@
+"""`polypod daemon`: parses its options and runs it. No click here: it stays in memory."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from polypod.errors import PolypodError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the daemon."""
+    options = argparse.ArgumentParser(
+        prog="polypod daemon", description="Serve this node's pods with networks."
+    )
+    add = options.add_argument
+    add("--socket", type=Path, default=Path("/run/polypod/polypod.sock"), help="the shim's socket")
+    add("--state", type=Path, default=Path("/var/lib/polypod"), help="journal and spool")
+    add("--manifests", type=Path, help="folder of NetworkAttachmentDefinition and Pod YAML")
+    add("--status", type=Path, help="folder for network-status, NAMESPACE/POD.json")
+    add("--primary", type=Path, help="the primary network's .conf or .conflist")
+    add("--networks", type=Path, help="folder of configurations that definitions only name")
+    add("--data-root", type=Path, help="one more root under which a network's dataDir may lie")
+    add("--spool", type=Path, help="where the shim keeps DELs (default: STATE/spool)")
+    add("--path", default="/opt/cni/bin", help="where foreign plugins are, colon separated")
+    add("--metrics", default="", metavar="HOST:PORT", help="serve /metrics, /healthz, /readyz")
+    add("--threads", type=int, default=32, help="threads that accept (default 32)")
+    add("--no-namespace-isolation", action="store_true", help="let pods use any namespace's NADs")
+    add("--global-namespaces", default="default", help="namespaces whose NADs all pods may use")
+    add("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    return options
+
+
+def main(words: list[str]) -> int:
+    """Run the daemon until it is told to stop; return the exit code."""
+    chosen = parser().parse_args(words)
+    logging.basicConfig(
+        level=chosen.log_level.upper(),
+        stream=sys.stderr,
+        format="time=%(asctime)s level=%(levelname)s logger=%(name)s thread=%(threadName)s "
+        "event=%(message)s",
+    )
+    from polypod.daemon.app import Daemon, Options  # noqa: PLC0415 - --help starts at once
+
+    try:
+        Daemon(
+            Options(
+                socket=chosen.socket,
+                state=chosen.state,
+                manifests=chosen.manifests,
+                status=chosen.status,
+                primary=chosen.primary,
+                networks=chosen.networks,
+                data_root=chosen.data_root,
+                spool=chosen.spool,
+                path=tuple(part for part in chosen.path.split(":") if part),
+                metrics=chosen.metrics,
+                threads=max(4, chosen.threads),
+                namespace_isolation=not chosen.no_namespace_isolation,
+                global_namespaces=frozenset(chosen.global_namespaces.split(",")),
+            )
+        ).run()
+    except PolypodError as error:
+        print(f"polypod daemon: {error.cause}\n  hint: {error.hint}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,38 @@
+"""Finds the verb: the daemon and the plugin executables start lean, people's verbs use click.
+
+A name of a built-in plugin in argv[0] makes this that plugin's executable.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import PurePath
+
+PLUGIN_NAMES = frozenset(
+    {"bridge", "macvlan", "ipvlan", "loopback", "tuning", "host-local", "static"}
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line and return the exit code."""
+    words = sys.argv if argv is None else argv
+    name = PurePath(words[0]).name if words else "polypod"
+    if name in PLUGIN_NAMES:
+        from polypod.cli import plugin  # noqa: PLC0415 - lean start
+
+        return plugin.main(name)
+    if len(words) == 3 and words[1] == "plugin" and words[2] in PLUGIN_NAMES:  # noqa: PLR2004
+        from polypod.cli import plugin  # noqa: PLC0415 - lean start
+
+        return plugin.main(words[2])
+    if len(words) > 1 and words[1] == "daemon":
+        from polypod.cli import daemon  # noqa: PLC0415 - no click in the daemon's memory
+
+        return daemon.main(words[2:])
+    from polypod.cli import people  # noqa: PLC0415 - only people need click
+
+    return people.main(words[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The CNI specification as types: environment and stdin in, result bytes out, versions 0.1.0 to 1.1.0."""

@@ -1,0 +1,74 @@
+"""The answer to ADD as a value: interfaces, addresses, routes, name servers (CNI 1.1.0, section 5).
+
+How it looks in each version's JSON is decided by versions.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import TypeAlias
+
+IPAddress: TypeAlias = IPv4Address | IPv6Address
+IPInterface: TypeAlias = IPv4Interface | IPv6Interface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """One link that the attachment made or uses."""
+
+    name: str
+    mac: str = ""
+    mtu: int = 0
+    sandbox: str = ""
+    """The path in CNI_NETNS for links inside the sandbox, empty for links of the host."""
+    socket_path: str = ""
+    pci_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IPConfig:
+    """One address with the prefix length of its network."""
+
+    address: IPInterface
+    gateway: IPAddress | None = None
+    interface: int | None = None
+    """Index into Result.interfaces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One route; 0 and None are absent, as in the specification's JSON."""
+
+    dst: IPInterface
+    """Destination; host bits are kept as they were written."""
+    gw: IPAddress | None = None
+    mtu: int = 0
+    advmss: int = 0
+    priority: int = 0
+    table: int | None = None
+    scope: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DNS:
+    """Name service settings."""
+
+    nameservers: tuple[str, ...] = ()
+    domain: str = ""
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing is set."""
+        return not (self.nameservers or self.domain or self.search or self.options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an ADD answers."""
+
+    interfaces: tuple[Interface, ...] = ()
+    ips: tuple[IPConfig, ...] = ()
+    routes: tuple[Route, ...] = ()
+    dns: DNS = DNS()

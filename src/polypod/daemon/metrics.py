@@ -1,0 +1,114 @@
+"""Counts and times for Prometheus, and the health page that shows them.
+
+One registry a daemon; the page speaks GET only and listens where it is told to.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+
+
+class Metrics:
+    """The daemon's counters."""
+
+    def __init__(self, *, parked: Callable[[], int], running: Callable[[], int]) -> None:
+        """Register everything; the callables are asked at each scrape."""
+        self.registry = CollectorRegistry()
+        self._latency = Histogram(
+            "polypod_request_seconds",
+            "Time from the request's arrival in a thread to its answer",
+            ["verb", "plugin"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._errors = Counter(
+            "polypod_errors_total", "Errors by slug", ["slug"], registry=self.registry
+        )
+        self._gauge("polypod_queue_length", "Requests that wait", lambda: float(parked()))
+        self._gauge("polypod_requests_running", "Requests under way", lambda: float(running()))
+        self._gauge("polypod_resident_bytes", "Resident memory", resident_bytes)
+
+    def _gauge(self, name: str, text: str, ask: Callable[[], float]) -> None:
+        Gauge(name, text, registry=self.registry).set_function(ask)
+
+    def observe(self, verb: str, plugin: str, seconds: float) -> None:
+        """Count one request; an unknown verb is `other`, so that callers cannot add labels."""
+        known = verb if verb in {"ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"} else "other"
+        self._latency.labels(known, plugin).observe(seconds)
+
+    def count_error(self, slug: str) -> None:
+        """Count one error."""
+        self._errors.labels(slug).inc()
+
+
+def resident_bytes() -> float:
+    """Return this process's resident memory in bytes."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return float(line.split()[1]) * 1024
+    return 0.0
+
+
+class HealthPage:
+    """Serves /healthz, /readyz and /metrics."""
+
+    def __init__(self, host: str, port: int, metrics: Metrics, is_ready: Callable[[], bool]) -> None:
+        """Bind; start() serves."""
+        self._server = ThreadingHTTPServer((host, port), _page(metrics, is_ready))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="health", daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        """Return the port that was bound."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _page(metrics: Metrics, is_ready: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:
+    class Page(BaseHTTPRequestHandler):
+        """One GET."""
+
+        timeout = 5
+
+        def do_GET(self) -> None:
+            """Answer one of the three paths."""
+            if self.path == "/metrics":
+                self._send(200, generate_latest(metrics.registry))
+            elif self.path == "/healthz":
+                self._send(200, b"ok\n")
+            elif self.path == "/readyz":
+                ready = is_ready()
+                self._send(200 if ready else 503, b"ready\n" if ready else b"not ready\n")
+            else:
+                self._send(404, b"not found\n")
+
+        def _send(self, code: int, body: bytes) -> None:
+            self.send_response(code)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited name
+            """Stay silent: probes come every second."""
+            del format, args
+
+    return Page

@@ -1,0 +1,181 @@
+"""ADD: the page to read first.
+
+A request becomes ordered attachments, each is made under the journal's eye, and if one fails all
+of them are taken back. The answer is the primary's result (position 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from polypod.cni import arguments, versions
+from polypod.cni.request import Request
+from polypod.cni.result import Interface, Result
+from polypod.engine import chain, routes, undo
+from polypod.engine.attachment import Attachment
+from polypod.engine.doors import Caller, Doors, Namespaces, Pod
+from polypod.engine.resolve import resolve
+from polypod.errors import ConflictError, InvalidNetnsError, PolypodError, UnknownContainerError
+from polypod.nad import status
+from polypod.plan.record import Record
+
+
+def attach(request: Request, caller: Caller, doors: Doors) -> bytes:
+    """Give a sandbox its networks and return the CNI result.
+
+    Raises:
+        PolypodError: nothing is left behind: no interface, no address, no lease, no record.
+    """
+    check_is_new(request, doors)
+    pod = find_pod(request, doors)
+    attachments = resolve(request, pod, doors)
+    routes.wanted(attachments)
+    sandbox = request.netns if caller.sandbox is None else caller.sandbox
+    with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
+        if namespaces.is_same and not request.netns_override:
+            raise InvalidNetnsError(
+                "plugin's netns and netns from CNI_NETNS should not be the same"
+            )
+        made = _attach_all(request, pod, attachments, caller, doors, namespaces)
+        try:
+            results = routes.apply(attachments, [result for _, result in made], namespaces)
+            answer = versions.render(_answer(request, results), request.config.cni_version)
+        except PolypodError as error:
+            _roll_back([record for record, _ in made], caller, doors, error)
+            raise
+    _publish(pod, attachments, results, doors)
+    return answer
+
+
+def check_is_new(request: Request, doors: Doors) -> None:
+    """Refuse a container that was deleted already, or that has its networks.
+
+    Raises:
+        UnknownContainerError: its DEL came first.
+        ConflictError: a second ADD without a DEL.
+    """
+    if doors.journal.is_buried(request.container_id):
+        raise UnknownContainerError("this container was deleted before its ADD came")
+    if doors.journal.of_container(request.container_id):
+        raise ConflictError(
+            f"container has its networks already: interface name {request.ifname} already exists",
+            hint="DEL comes before a second ADD of the same container",
+        )
+
+
+def find_pod(request: Request, doors: Doors) -> Pod | None:
+    """Return the pod that CNI_ARGS names; None when there is none or nobody knows it.
+
+    Raises:
+        ConflictError: the runtime speaks of another pod of that name.
+    """
+    given = dict(arguments.pairs(request.arguments))
+    namespace, name = given.get("K8S_POD_NAMESPACE", ""), given.get("K8S_POD_NAME", "")
+    if not namespace or not name:
+        return None
+    pod = doors.source.pod(namespace, name)
+    uid = given.get("K8S_POD_UID", "")
+    if pod is not None and uid and pod.uid and uid != pod.uid and not pod.static:
+        raise ConflictError(
+            f'expected pod UID "{uid}" but got "{pod.uid}" for {namespace}/{name}',
+            hint="the pod was recreated under the same name; the runtime repeats the call",
+        )
+    return pod
+
+
+def _attach_all(  # noqa: PLR0913 - the circumstances of one ADD
+    request: Request,
+    pod: Pod | None,
+    attachments: Sequence[Attachment],
+    caller: Caller,
+    doors: Doors,
+    namespaces: Namespaces,
+) -> list[tuple[Record, Result]]:
+    made: list[tuple[Record, Result]] = []
+    for attachment in attachments:
+        started = doors.monotonic()
+        progress = chain.Progress(_record(request, pod, attachment, doors, namespaces), doors)
+        try:
+            result = chain.add(attachment, progress, namespaces)
+        except PolypodError as error:
+            _roll_back([record for record, _ in made] + [progress.record], caller, doors, error)
+            _name_the_network(error, pod, attachment)
+            raise
+        record = msgspec.structs.replace(
+            progress.record,
+            result=versions.render(result, "1.1.0"),
+            duration_s=doors.monotonic() - started,
+        )
+        doors.journal.put(record)
+        made.append((record, result))
+    return made
+
+
+def _record(
+    request: Request,
+    pod: Pod | None,
+    attachment: Attachment,
+    doors: Doors,
+    namespaces: Namespaces,
+) -> Record:
+    given = dict(arguments.pairs(request.arguments))
+    return Record(
+        container_id=request.container_id,
+        network=attachment.network.name,
+        ifname=attachment.ifname,
+        called=request.config.name,
+        display_name=attachment.display_name,
+        position=attachment.position,
+        pod_namespace=given.get("K8S_POD_NAMESPACE", ""),
+        pod_name=given.get("K8S_POD_NAME", ""),
+        pod_uid=given.get("K8S_POD_UID", "") or (pod.uid if pod else ""),
+        netns=request.netns,
+        boot_id=doors.settings.boot_id,
+        cookie=namespaces.cookie,
+        created=doors.wall(),
+        cni_version=attachment.network.cni_version,
+        config=attachment.network.raw,
+    )
+
+
+def _roll_back(
+    records: Sequence[Record], caller: Caller, doors: Doors, error: PolypodError
+) -> None:
+    """Undo what this ADD made; what cannot be undone now stays journaled for DEL."""
+    for fault in undo.records(records, caller, doors):
+        error.add_note(f"undo: {fault}")
+
+
+def _name_the_network(error: PolypodError, pod: Pod | None, attachment: Attachment) -> None:
+    """Say in the cause which pod and network it was about."""
+    who = f"{pod.namespace}/{pod.name}" if pod else "/"
+    error.cause = (
+        f"[{who}:{attachment.display_name}]: error adding container to network"
+        f' "{attachment.network.name}": {error.cause}'
+    )
+    error.args = (error.cause,)
+
+
+def _answer(request: Request, results: Sequence[Result]) -> Result:
+    """Return the primary's result; without a primary, the first network's, or an empty one."""
+    if results:
+        return results[0]
+    return Result(interfaces=(Interface(name=request.ifname, sandbox=request.netns),))
+
+
+def _publish(
+    pod: Pod | None, attachments: Sequence[Attachment], results: Sequence[Result], doors: Doors
+) -> None:
+    if pod is None or not attachments:
+        return
+    entries = [
+        entry
+        for attachment, result in zip(attachments, results, strict=True)
+        for entry in status.entries(
+            result, name=attachment.display_name, is_default=attachment.is_primary
+        )
+    ]
+    if entries:
+        doors.status.write(pod.namespace, pod.name, status.render(tuple(entries)))

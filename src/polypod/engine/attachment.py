@@ -1,0 +1,29 @@
+"""One network that a pod is to have, with all that decides how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from polypod.cni.lists import NetworkList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """The ordered work of one ADD is a tuple of these; position 0 is the primary."""
+
+    network: NetworkList
+    ifname: str
+    display_name: str
+    position: int
+    arguments: str = ""
+    """CNI_ARGS for its plugins."""
+    capabilities: Mapping[str, object] = field(default_factory=dict)
+    """Values for runtimeConfig, by capability."""
+    path: tuple[str, ...] = ()
+    default_route: tuple[str, ...] | None = None
+
+    @property
+    def is_primary(self) -> bool:
+        """Tell whether this is the pod's default network."""
+        return self.position == 0

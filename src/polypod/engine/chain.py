@@ -1,0 +1,169 @@
+"""Runs one network's plugins in order: the inner page of an ADD.
+
+Each plugin's turn is look, lease, plan, journal, execute, report. A built-in wins in secondary
+networks; in the primary's own chain a binary on the host wins (what users tested stays in force).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from polypod.cni import fields, lists, versions
+from polypod.cni.result import Result
+from polypod.engine import execute
+from polypod.engine.attachment import Attachment
+from polypod.engine.doors import Doors, ForeignCall, Namespaces
+from polypod.errors import PluginError
+from polypod.ipam import IPAM
+from polypod.ipam._shape import Ipam, LeaseCall
+from polypod.plan.record import ForeignStep, LeaseStep, PluginStep, Record, Step
+from polypod.plugins import PLUGINS
+from polypod.plugins._shape import Call, Plugin
+
+
+@dataclass(slots=True)
+class Progress:
+    """The record as it grows; every step is in the journal before it is taken."""
+
+    record: Record
+    doors: Doors
+
+    def will(self, step: Step) -> None:
+        """Journal a step that is about to be taken."""
+        self.record = msgspec.structs.replace(self.record, steps=(*self.record.steps, step))
+        self.doors.journal.put(self.record)
+
+    def did(self, step: Step) -> None:
+        """Replace the newest step by what came of it; the next put makes it durable."""
+        self.record = msgspec.structs.replace(self.record, steps=(*self.record.steps[:-1], step))
+
+
+def add(attachment: Attachment, progress: Progress, namespaces: Namespaces) -> Result:
+    """Run every plugin's ADD; the journal holds each step before it happens.
+
+    Raises:
+        PolypodError: a plugin failed; its own ops are undone, earlier steps are the caller's to undo.
+    """
+    network = attachment.network
+    result: Result | None = None
+    for index in range(len(network.plugins)):
+        shown = None if result is None else versions.to_json(result, network.cni_version)
+        config = lists.plugin_config(
+            network, index, prev_result=shown, capability_args=attachment.capabilities
+        )
+        type_ = fields.text(config, "type")
+        plugin = _built_in(type_, attachment, progress.doors)
+        if plugin is None:
+            result = _foreign_add(type_, config, attachment, progress)
+        else:
+            call = _call(config, attachment, progress, result)
+            result = _built_in_add(type_, plugin, call, attachment, progress, namespaces)
+    if result is None:
+        raise PluginError(f'network "{network.name}" has no plugins')
+    return result
+
+
+def _built_in(type_: str, attachment: Attachment, doors: Doors) -> Plugin | None:
+    plugin = PLUGINS.get(type_)
+    if plugin is not None and attachment.is_primary and doors.foreign.has(type_, attachment.path):
+        return None
+    return plugin
+
+
+def _call(
+    config: Mapping[str, object], attachment: Attachment, progress: Progress, prev: Result | None
+) -> Call:
+    return Call(
+        container_id=progress.record.container_id,
+        ifname=attachment.ifname,
+        netns=progress.record.netns,
+        network=attachment.network.name,
+        cni_version=attachment.network.cni_version,
+        config=config,
+        arguments=attachment.arguments,
+        prev_result=prev,
+        seed=progress.doors.seed(),
+    )
+
+
+def _built_in_add(  # noqa: PLR0913 - one plugin's turn needs all of its circumstances
+    type_: str,
+    plugin: Plugin,
+    call: Call,
+    attachment: Attachment,
+    progress: Progress,
+    namespaces: Namespaces,
+) -> Result:
+    facts = namespaces.look(plugin.reads(call))
+    lease = _lease(call, attachment, progress)
+    ops = plugin.plan_add(call, facts, lease)
+    progress.will(PluginStep(type=type_, ops=ops))
+    made = execute.run(ops, namespaces, progress.doors)
+    progress.did(PluginStep(type=type_, ops=ops, identities=made))
+    after = namespaces.look(plugin.reads_after(call, ops))
+    return plugin.result(call, ops, after, lease)
+
+
+def _lease(call: Call, attachment: Attachment, progress: Progress) -> Result | None:
+    """Get addresses when the plugin's configuration names an IPAM type."""
+    ipam_config = fields.table(call.config, "ipam") or {}
+    type_ = fields.text(ipam_config, "type")
+    if not type_:
+        return None
+    ipam = _ipam(type_, attachment, progress.doors)
+    if ipam is None:
+        return _foreign_add(type_, call.config, attachment, progress)
+    lease = lease_call(call)
+    directory = ipam.pool_directory(lease)
+    if directory is not None:
+        progress.will(LeaseStep(type=type_, directory=directory, network=call.network))
+    return ipam.add(lease, progress.doors.pools)
+
+
+def _ipam(type_: str, attachment: Attachment, doors: Doors) -> Ipam | None:
+    ipam = IPAM.get(type_)
+    if ipam is not None and attachment.is_primary and doors.foreign.has(type_, attachment.path):
+        return None
+    return ipam
+
+
+def lease_call(call: Call) -> LeaseCall:
+    """Return what the IPAM of this call is asked."""
+    return LeaseCall(
+        container_id=call.container_id,
+        ifname=call.ifname,
+        network=call.network,
+        cni_version=call.cni_version,
+        config=call.config,
+        arguments=call.arguments,
+        prev_result=call.prev_result,
+    )
+
+
+def _foreign_add(
+    type_: str, config: Mapping[str, object], attachment: Attachment, progress: Progress
+) -> Result:
+    stdin = msgspec.json.encode(config, order="sorted")
+    progress.will(
+        ForeignStep(
+            type=type_, config=stdin, arguments=attachment.arguments, path=attachment.path
+        )
+    )
+    answer = progress.doors.foreign.run(
+        ForeignCall(
+            type=type_,
+            command="ADD",
+            container_id=progress.record.container_id,
+            netns=progress.record.netns,
+            ifname=attachment.ifname,
+            arguments=attachment.arguments,
+            path=attachment.path,
+            stdin=stdin,
+        )
+    )
+    answered = fields.decode_object(answer or b"{}", f"result of plugin {type_}")
+    version = fields.text(answered, "cniVersion") or attachment.network.cni_version
+    return versions.parse(answered, version)

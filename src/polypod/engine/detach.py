@@ -1,0 +1,51 @@
+"""DEL: the journal replayed backwards. It needs no pod, no definition and no API server."""
+
+from __future__ import annotations
+
+from polypod.cni.request import Request
+from polypod.engine import undo
+from polypod.engine.doors import Caller, Doors
+from polypod.errors import PolypodError
+from polypod.plan.record import Record
+
+
+def detach(request: Request, caller: Caller, doors: Doors) -> None:
+    """Take all of a container's networks back; a container nobody knows is success.
+
+    Raises:
+        PolypodError: something could not be removed; its record stays, and DEL may be repeated.
+    """
+    doors.journal.bury(request.container_id)
+    records = doors.journal.of_container(request.container_id)
+    release(records, caller, doors)
+
+
+def release(records: tuple[Record, ...], caller: Caller, doors: Doors) -> None:
+    """Undo records and withdraw their pods' status.
+
+    Raises:
+        PolypodError: the first thing that could not be undone, with the others as notes.
+    """
+    if not records:
+        return
+    faults = undo.records(records, caller, doors)
+    if faults:
+        raise _one_error(faults)
+    for namespace, name in {(record.pod_namespace, record.pod_name) for record in records}:
+        if namespace and name and not _is_elsewhere(namespace, name, doors):
+            doors.status.remove(namespace, name)
+
+
+def _is_elsewhere(namespace: str, name: str, doors: Doors) -> bool:
+    """Tell whether another container of the same pod has networks (a sandbox made again)."""
+    return any(
+        (record.pod_namespace, record.pod_name) == (namespace, name)
+        for record in doors.journal.all()
+    )
+
+
+def _one_error(faults: list[PolypodError]) -> PolypodError:
+    first = faults[0]
+    for other in faults[1:]:
+        first.add_note(str(other))
+    return first

@@ -1,0 +1,238 @@
+"""The shapes of the doors, as the engine knows them; daemon/app.py passes the real ones.
+
+The type checker compares each real door, and each fake in polypod.testing, with these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from polypod.cni.lists import NetworkList
+from polypod.ipam._shape import Pools
+from polypod.nad.definition import Definition
+from polypod.plan.facts import Facts, Query
+from polypod.plan.ops import Identity, KernelOp, StoreOp
+from polypod.plan.record import Record
+
+
+class Namespaces(Protocol):
+    """The host's and one sandbox's namespaces, open for the length of one request."""
+
+    @property
+    def cookie(self) -> int:
+        """SO_NETNS_COOKIE of the sandbox, 0 when there is no sandbox."""
+        ...
+
+    @property
+    def is_same(self) -> bool:
+        """Tell whether sandbox and host are one namespace."""
+        ...
+
+    def look(self, queries: Sequence[Query]) -> Facts:
+        """Answer queries; a sandbox that is gone answers None and ()."""
+        ...
+
+    def apply(self, op: KernelOp) -> Identity | None:
+        """Carry out one op; link makers return what they made."""
+        ...
+
+    def undo(self, op: KernelOp, identity: Identity | None) -> None:
+        """Take one op back; what is gone, or not ours any more, is left alone."""
+        ...
+
+    def delete_links(self, links: Sequence[tuple[str, Identity | None]]) -> None:
+        """Delete several links of the sandbox at once (as a group), each if it is still ours."""
+        ...
+
+
+class Kernel(Protocol):
+    """Opens namespaces."""
+
+    def enter(self, *, sandbox: int | str | None, host: int | None) -> AbstractContextManager[Namespaces]:
+        """Open both; sandbox is an fd, a path, or None (gone); host None is the own namespace.
+
+        Raises:
+            InvalidNetnsError: the path is not a namespace. A missing path opens without sandbox.
+        """
+        ...
+
+
+class Journal(Protocol):
+    """The write-ahead record of attachments. put is durable against a crash of the daemon."""
+
+    def put(self, record: Record) -> None:
+        """Insert or replace the record under its key."""
+        ...
+
+    def remove(self, record: Record) -> None:
+        """Forget a record; absent is fine."""
+        ...
+
+    def of_container(self, container_id: str) -> tuple[Record, ...]:
+        """Return a container's records in order of position."""
+        ...
+
+    def all(self) -> tuple[Record, ...]:
+        """Return every record."""
+        ...
+
+    def bury(self, container_id: str) -> None:
+        """Leave a tombstone: a late ADD for this container does nothing. Bounded, oldest go."""
+        ...
+
+    def is_buried(self, container_id: str) -> bool:
+        """Tell whether this container was deleted."""
+        ...
+
+
+class Backups(Protocol):
+    """Carries out store ops."""
+
+    def apply(self, op: StoreOp) -> None:
+        """Write, or (RestoreBackup) forget, a backup."""
+        ...
+
+    def read(self, directory: str, name: str) -> bytes | None:
+        """Return a backup's content, None when there is none."""
+        ...
+
+    def undo(self, op: StoreOp) -> None:
+        """Take a store op back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignCall:
+    """One run of a foreign plugin; its executable is looked up along path."""
+
+    type: str
+    command: str
+    container_id: str
+    netns: str
+    ifname: str
+    arguments: str
+    path: tuple[str, ...]
+    stdin: bytes
+
+
+class Foreign(Protocol):
+    """Runs other people's binaries; through the shim when the request came by one."""
+
+    def has(self, type_: str, path: tuple[str, ...]) -> bool:
+        """Tell whether the executable is found along path."""
+        ...
+
+    def run(self, call: ForeignCall) -> bytes:
+        """Return stdout of a successful run.
+
+        Raises:
+            ForeignError: not found, failed (its own code, msg, details), timed out, too much output.
+        """
+        ...
+
+
+class Pod(Protocol):
+    """What the engine wants to know of a pod."""
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def uid(self) -> str:
+        """Its UID, empty when the source does not know it."""
+        ...
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Its annotations."""
+        ...
+
+    @property
+    def static(self) -> bool:
+        """Tell whether the kubelet made it from a file (its UID differs then)."""
+        ...
+
+
+class Source(Protocol):
+    """Where pods and network definitions come from: manifests, or the API server."""
+
+    def pod(self, namespace: str, name: str) -> Pod | None:
+        """Return the pod, None when it is unknown."""
+        ...
+
+    def definition(self, namespace: str, name: str) -> Definition | None:
+        """Return the network definition, None when it is unknown."""
+        ...
+
+
+class Networks(Protocol):
+    """Networks that live in files on the node."""
+
+    def primary(self) -> NetworkList | None:
+        """Return the primary's configuration, None when this node runs without one."""
+        ...
+
+    def by_name(self, name: str) -> bytes | None:
+        """Return the configuration whose name it is, for definitions without one."""
+        ...
+
+
+class StatusSink(Protocol):
+    """Where network-status goes; it never fails an ADD."""
+
+    def write(self, namespace: str, pod: str, text: str) -> None:
+        """Publish the text for this pod."""
+        ...
+
+    def remove(self, namespace: str, pod: str) -> None:
+        """Withdraw it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the node's operator decided."""
+
+    path: tuple[str, ...] = ("/opt/cni/bin",)
+    """Where foreign plugins are looked for, before the caller's CNI_PATH."""
+    namespace_isolation: bool = True
+    global_namespaces: frozenset[str] = frozenset({"default"})
+    multus_namespace: str = "kube-system"
+    boot_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Everything the engine may reach."""
+
+    kernel: Kernel
+    journal: Journal
+    pools: Pools
+    backups: Backups
+    foreign: Foreign
+    source: Source
+    networks: Networks
+    status: StatusSink
+    seed: Callable[[], str]
+    """Eight random hex digits."""
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+    settings: Settings = Settings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose namespaces a request speaks of: fds from the shim, or paths."""
+
+    sandbox: int | str | None = None
+    host: int | None = None

@@ -1,0 +1,190 @@
+"""Decides which networks a pod gets, in which order and under which interface names.
+
+Every name, type and conflict is checked here, before anything is touched. The primary is
+position 0; the others are net1, net2, ... by their place in the whole list unless they name
+their interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from polypod.cni import arguments, fields, lists
+from polypod.cni.request import Request
+from polypod.engine.attachment import Attachment
+from polypod.engine.doors import Doors, Pod
+from polypod.errors import ConflictError, InvalidAnnotationError, InvalidConfigError
+from polypod.nad import definition as nad
+from polypod.nad import isolation, selection
+from polypod.nad.selection import Selection
+
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
+DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
+META_PLUGINS = frozenset({"multus", "multus-shim", "polypod"})
+"""Types that would call each other for ever."""
+
+_FIXED = (
+    "IgnoreUnknown",
+    "K8S_POD_NAMESPACE",
+    "K8S_POD_NAME",
+    "K8S_POD_INFRA_CONTAINER_ID",
+    "K8S_POD_UID",
+)
+
+
+def resolve(request: Request, pod: Pod | None, doors: Doors) -> tuple[Attachment, ...]:
+    """Return the ordered attachments of a pod; the first is the primary, if the node has one.
+
+    Raises:
+        InvalidAnnotationError: an annotation is malformed or crosses namespaces.
+        InvalidConfigError: a definition is missing or unusable.
+        ConflictError: two networks ask for one interface name.
+    """
+    found: list[Attachment] = []
+    primary = _primary(request, pod, doors)
+    if primary is not None:
+        found.append(primary)
+    for place, chosen in enumerate(selections(pod), start=1):
+        found.append(_secondary(request, pod, chosen, place, doors))
+    _check_names(found)
+    return tuple(found)
+
+
+def selections(pod: Pod | None) -> tuple[Selection, ...]:
+    """Return what the pod's networks annotation asks for."""
+    if pod is None:
+        return ()
+    annotation = pod.annotations.get(NETWORKS, "")
+    return selection.parse(annotation, pod.namespace) if annotation.strip() else ()
+
+
+def _primary(request: Request, pod: Pod | None, doors: Doors) -> Attachment | None:
+    if pod is not None and DEFAULT_NETWORK in pod.annotations:
+        chosen = selection.parse_default(
+            pod.annotations[DEFAULT_NETWORK], doors.settings.multus_namespace
+        )
+        return _attachment(request, chosen, 0, chosen.interface or request.ifname, doors)
+    network = doors.networks.primary()
+    if network is None:
+        return None
+    return Attachment(
+        network=network,
+        ifname=request.ifname,
+        display_name=network.name,
+        position=0,
+        arguments=pod_arguments(request, None),
+        capabilities=fields.table(request.config.raw, "runtimeConfig") or {},
+        path=search_path(request, doors),
+    )
+
+
+def _secondary(
+    request: Request, pod: Pod | None, chosen: Selection, place: int, doors: Doors
+) -> Attachment:
+    if doors.settings.namespace_isolation and pod is not None:
+        isolation.check_isolation(pod.namespace, chosen, doors.settings.global_namespaces)
+    return _attachment(request, chosen, place, chosen.interface or f"net{place}", doors)
+
+
+def _attachment(
+    request: Request, chosen: Selection, place: int, ifname: str, doors: Doors
+) -> Attachment:
+    network = _network(chosen, doors)
+    return Attachment(
+        network=network,
+        ifname=ifname,
+        display_name=f"{chosen.namespace}/{chosen.name}",
+        position=place,
+        arguments=pod_arguments(request, chosen),
+        capabilities=_capabilities(request, chosen, place),
+        path=search_path(request, doors),
+        default_route=chosen.default_route,
+    )
+
+
+def _network(chosen: Selection, doors: Doors) -> lists.NetworkList:
+    found = doors.source.definition(chosen.namespace, chosen.name)
+    if found is None:
+        raise InvalidConfigError(
+            f"cannot find a network-attachment-definition ({chosen.name})"
+            f" in namespace ({chosen.namespace})",
+            hint="create it, or correct the name in the pod's annotation",
+        )
+    config = nad.network_config(found)
+    if config is None:
+        config = doors.networks.by_name(found.name)
+    if config is None:
+        raise InvalidConfigError(
+            f"network-attachment-definition {found.namespace}/{found.name} has no configuration,"
+            " and no file on this node has its name",
+            hint="write spec.config, or place a file with that name in the network folder",
+        )
+    if chosen.cni_args:
+        config = nad.merge_cni_args(config, chosen.cni_args)
+    nad.parse_delegate(config, f"{found.namespace}/{found.name}", chosen)
+    network = lists.parse_list(config)
+    _check_types(network)
+    return network
+
+
+def _check_types(network: lists.NetworkList) -> None:
+    for plugin in network.plugins:
+        if fields.text(plugin, "type") in META_PLUGINS:
+            raise InvalidConfigError(
+                f'network "{network.name}" names a meta-plugin, which would call itself',
+                hint="a network's plugins are bridge, macvlan and the like",
+            )
+
+
+def _check_names(found: Sequence[Attachment]) -> None:
+    for attachment in found:
+        _check_ifname(attachment.ifname)
+    names = [attachment.ifname for attachment in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConflictError(f"interface name {name} already exists: two networks ask for it")
+
+
+def _check_ifname(name: str) -> None:
+    if not 0 < len(name.encode()) <= 15 or name in {".", ".."}:  # noqa: PLR2004 - IFNAMSIZ - 1
+        raise InvalidAnnotationError(
+            f"interface name {name[:40]!r} is empty, too long, or a dot",
+            hint="interface names have 1 to 15 bytes",
+        )
+    if any(sign in "/:" or sign.isspace() for sign in name):
+        raise InvalidAnnotationError(
+            f"interface name {name!r}: contains / or : or whitespace characters",
+            hint="interface names have 1 to 15 bytes without / : or white space",
+        )
+
+
+def search_path(request: Request, doors: Doors) -> tuple[str, ...]:
+    """Return where foreign plugins are looked for: the node's folders, then the caller's."""
+    return tuple(dict.fromkeys((*doors.settings.path, *request.path)))
+
+
+def pod_arguments(request: Request, chosen: Selection | None) -> str:
+    """Return CNI_ARGS for a plugin: the five pod keys, the caller's others, then MAC and IP."""
+    given = dict(arguments.pairs(request.arguments))
+    kept = {"IgnoreUnknown": "true", **{key: given.get(key, "") for key in _FIXED[1:]}}
+    kept |= {key: value for key, value in given.items() if key not in _FIXED}
+    if chosen is not None and chosen.mac:
+        kept["MAC"] = chosen.mac
+    if chosen is not None and chosen.ips:
+        kept["IP"] = ",".join(chosen.ips)
+    return arguments.render(tuple(kept.items()))
+
+
+def _capabilities(request: Request, chosen: Selection, place: int) -> Mapping[str, object]:
+    """Return runtimeConfig values: the runtime's for the primary, the selection's for others."""
+    if place == 0:
+        return fields.table(request.config.raw, "runtimeConfig") or {}
+    wanted: dict[str, object] = {
+        "portMappings": list(chosen.port_mappings or ()),
+        "bandwidth": chosen.bandwidth,
+        "ips": list(chosen.ips or ()),
+        "mac": chosen.mac,
+        "infinibandGUID": chosen.infiniband_guid,
+        "deviceID": chosen.device_id,
+    }
+    return {key: value for key, value in wanted.items() if value}

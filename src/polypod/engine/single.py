@@ -1,0 +1,198 @@
+"""One plugin called by its own name, as an ordinary CNI executable would be: no journal, no pod.
+
+The rules are those of the reference's executables; only a failed ADD differs: it leaves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+
+
+from polypod.cni import fields, versions
+from polypod.cni.request import Command, Request
+from polypod.cni.result import Result
+from polypod.engine import chain, execute
+from polypod.engine.doors import Caller, Doors, ForeignCall
+from polypod.errors import InvalidNetnsError, PluginError, PolypodError
+from polypod.ipam import IPAM
+from polypod.plugins import PLUGINS
+from polypod.plugins._shape import Call
+
+TYPES = tuple(sorted((*PLUGINS, *IPAM)))
+"""Every name that can be called."""
+
+
+def call(type_: str, request: Request, doors: Doors, caller: Caller | None = None) -> bytes:
+    """Run one command of one plugin and return its stdout (empty except for ADD).
+
+    Raises:
+        PolypodError: as the reference's executable would say it.
+    """
+    origin = caller or Caller()
+    if type_ in IPAM:
+        return _IPAM_VERBS.get(request.command, _nothing)(type_, request, doors, origin)
+    if type_ not in PLUGINS:
+        raise PluginError(f"there is no built-in plugin {type_[:40]!r}")
+    return _VERBS.get(request.command, _nothing)(type_, request, doors, origin)
+
+
+def _nothing(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
+    """GC and STATUS of a plugin that keeps nothing."""
+    del type_, request, doors, caller
+    return b""
+
+
+def _call(request: Request, doors: Doors) -> Call:
+    return Call(
+        container_id=request.container_id,
+        ifname=request.ifname,
+        netns=request.netns,
+        network=request.config.name,
+        cni_version=request.config.cni_version,
+        config=request.config.raw,
+        arguments=request.arguments,
+        prev_result=request.config.previous(),
+        seed=doors.seed(),
+    )
+
+
+def _ipam_type(this: Call) -> str:
+    return fields.text(fields.table(this.config, "ipam") or {}, "type")
+
+
+def _delegate(type_: str, request: Request, doors: Doors) -> bytes:
+    """Run an IPAM plugin that is not built in."""
+    return doors.foreign.run(
+        ForeignCall(
+            type=type_,
+            command=request.command.value,
+            container_id=request.container_id,
+            netns=request.netns,
+            ifname=request.ifname,
+            arguments=request.arguments,
+            path=request.path,
+            stdin=request.stdin,
+        )
+    )
+
+
+def _lease(this: Call, request: Request, doors: Doors) -> Result | None:
+    type_ = _ipam_type(this)
+    if not type_:
+        return None
+    ipam = IPAM.get(type_)
+    if ipam is not None:
+        return ipam.add(chain.lease_call(this), doors.pools)
+    answer = fields.decode_object(_delegate(type_, request, doors) or b"{}", "IPAM result")
+    return versions.parse(answer, fields.text(answer, "cniVersion") or this.cni_version)
+
+
+def _release(this: Call, request: Request, doors: Doors) -> None:
+    type_ = _ipam_type(this)
+    ipam = IPAM.get(type_)
+    if ipam is not None:
+        ipam.delete(chain.lease_call(this), doors.pools)
+    elif type_:
+        _delegate(type_, replace(request, command=Command.DEL), doors)
+
+
+
+
+def _add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
+    plugin, this = PLUGINS[type_], _call(request, doors)
+    sandbox = request.netns if caller.sandbox is None else caller.sandbox
+    with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
+        if namespaces.is_same and not request.netns_override:
+            raise InvalidNetnsError(
+                "plugin's netns and netns from CNI_NETNS should not be the same"
+            )
+        facts = namespaces.look(plugin.reads(this))
+        lease = _lease(this, request, doors)
+        try:
+            ops = plugin.plan_add(this, facts, lease)
+            execute.run(ops, namespaces, doors)
+            after = namespaces.look(plugin.reads_after(this, ops))
+            result = plugin.result(this, ops, after, lease)
+        except PolypodError as error:
+            _note(error, lambda: _release(this, request, doors))
+            raise
+        body = "1.0.0" if type_ == "loopback" else None
+        try:
+            return versions.render(result, this.cni_version, body_version=body)
+        except PolypodError as error:
+            for op in plugin.plan_del(this):
+                _note(error, lambda op=op: execute.run((op,), namespaces, doors))  # type: ignore[misc]
+            _note(error, lambda: _release(this, request, doors))
+            raise
+
+
+def _note(error: PolypodError, act: Callable[[], object]) -> None:
+    try:
+        act()
+    except PolypodError as fault:
+        error.add_note(f"undo: {fault}")
+
+
+def _del(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
+    plugin, this = PLUGINS[type_], _call(request, doors)
+    sandbox = (request.netns or None) if caller.sandbox is None else caller.sandbox
+    with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
+        execute.run(plugin.plan_del(this), namespaces, doors)
+    _release(this, request, doors)
+    return b""
+
+
+def _check(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
+    plugin, this = PLUGINS[type_], _call(request, doors)
+    ipam = IPAM.get(_ipam_type(this))
+    if ipam is not None:
+        ipam.check(chain.lease_call(this), doors.pools)
+    elif _ipam_type(this):
+        _delegate(_ipam_type(this), request, doors)
+    sandbox = request.netns if caller.sandbox is None else caller.sandbox
+    with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
+        plugin.check(this, namespaces.look(plugin.check_reads(this)))
+    return b""
+
+
+def _ipam_add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
+    del caller
+    this = chain.lease_call(_call(request, doors))
+    result = IPAM[type_].add(this, doors.pools)
+    try:
+        return versions.render(result, this.cni_version)
+    except PolypodError as error:
+        _note(error, lambda: IPAM[type_].delete(this, doors.pools))
+        raise
+
+
+def _ipam_del(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
+    del caller
+    IPAM[type_].delete(chain.lease_call(_call(request, doors)), doors.pools)
+    return b""
+
+
+def _ipam_check(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
+    del caller
+    IPAM[type_].check(chain.lease_call(_call(request, doors)), doors.pools)
+    return b""
+
+
+def _status(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
+    """STATUS is passed on to an IPAM plugin that is not built in."""
+    del type_, caller
+    delegated = fields.text(fields.table(request.config.raw, "ipam") or {}, "type")
+    if delegated and delegated not in IPAM:
+        _delegate(delegated, request, doors)
+    return b""
+
+
+_VERBS = {
+    Command.ADD: _add,
+    Command.DEL: _del,
+    Command.CHECK: _check,
+    Command.STATUS: _status,
+}
+_IPAM_VERBS = {Command.ADD: _ipam_add, Command.DEL: _ipam_del, Command.CHECK: _ipam_check}

@@ -1,0 +1,135 @@
+"""Takes attachments back from their records alone: the inner page of DEL, rollback and recovery.
+
+Links of one sandbox go as a group when no foreign plugin has a say; leases go last, so that an
+address is free only when its interface is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from polypod.cni import fields, versions
+from polypod.engine import execute
+from polypod.engine.doors import Caller, Doors, ForeignCall, Namespaces
+from polypod.errors import PolypodError
+from polypod.ipam._shape import Pools
+from polypod.plan.ops import LINK_MAKERS, Identity
+from polypod.plan.record import ForeignStep, LeaseStep, PluginStep, Record
+
+
+def sandbox_of(records: Sequence[Record], caller: Caller, doors: Doors) -> int | str | None:
+    """Return the namespace to enter: the caller's, or, after this boot, the recorded path."""
+    if caller.sandbox is not None:
+        return caller.sandbox
+    for record in records:
+        if record.netns and record.boot_id == doors.settings.boot_id:
+            return record.netns
+    return None
+
+
+def records(found: Sequence[Record], caller: Caller, doors: Doors) -> list[PolypodError]:
+    """Undo records, newest first, and forget each one that went well.
+
+    Returns:
+        What went wrong; the records concerned stay in the journal for the next try.
+    """
+    newest_first = sorted(found, key=lambda record: record.position, reverse=True)
+    faults: list[PolypodError] = []
+    with doors.kernel.enter(
+        sandbox=sandbox_of(newest_first, caller, doors), host=caller.host
+    ) as namespaces:
+        if not any(_is_foreign(record) for record in newest_first):
+            _delete_links(newest_first, namespaces, doors)
+        for record in newest_first:
+            failed = _one(record, namespaces, doors)
+            faults.extend(failed)
+            if not failed:
+                doors.journal.remove(record)
+    return faults
+
+
+def _is_foreign(record: Record) -> bool:
+    return any(isinstance(step, ForeignStep) for step in record.steps)
+
+
+def _is_here(record: Record, namespaces: Namespaces, doors: Doors) -> bool:
+    """Tell whether the open sandbox is the one of the record: names and inodes are reused."""
+    if record.boot_id != doors.settings.boot_id:
+        return False
+    return not (record.cookie and namespaces.cookie and record.cookie != namespaces.cookie)
+
+
+def _delete_links(found: Sequence[Record], namespaces: Namespaces, doors: Doors) -> None:
+    links: list[tuple[str, Identity | None]] = []
+    for record in found:
+        if not _is_here(record, namespaces, doors):
+            continue
+        for step in record.steps:
+            if isinstance(step, PluginStep):
+                links.extend(
+                    (record.ifname, identity)
+                    for op, identity in zip(step.ops, step.identities, strict=False)
+                    if isinstance(op, LINK_MAKERS)
+                )
+    if links:
+        namespaces.delete_links(links)
+
+
+def _one(record: Record, namespaces: Namespaces, doors: Doors) -> list[PolypodError]:
+    faults: list[PolypodError] = []
+    here = _is_here(record, namespaces, doors)
+    for step in reversed(record.steps):
+        try:
+            match step:
+                case PluginStep():
+                    faults.extend(_plugin(step, namespaces, doors, is_here=here))
+                case LeaseStep():
+                    _release(step, record, doors.pools)
+                case ForeignStep():
+                    _foreign(step, record, doors, is_here=here)
+        except PolypodError as fault:  # noqa: PERF203 - undo goes on past its own failures
+            faults.append(fault)
+    return faults
+
+
+def _plugin(
+    step: PluginStep, namespaces: Namespaces, doors: Doors, *, is_here: bool
+) -> list[PolypodError]:
+    if is_here:
+        return execute.undo(step, namespaces, doors)
+    with doors.kernel.enter(sandbox=None, host=None) as host_only:
+        return execute.undo(step, host_only, doors)
+
+
+def _release(step: LeaseStep, record: Record, pools: Pools) -> None:
+    with pools.locked(step.directory, step.network) as pool:
+        pool.release(record.container_id, record.ifname)
+
+
+def _foreign(step: ForeignStep, record: Record, doors: Doors, *, is_here: bool) -> None:
+    doors.foreign.run(
+        ForeignCall(
+            type=step.type,
+            command="DEL",
+            container_id=record.container_id,
+            netns=record.netns if is_here else "",
+            ifname=record.ifname,
+            arguments=step.arguments,
+            path=step.path,
+            stdin=_with_result(step, record),
+        )
+    )
+
+
+def _with_result(step: ForeignStep, record: Record) -> bytes:
+    """Return the DEL configuration: from 0.4.0 the final result is shown as prevResult."""
+    config = fields.decode_object(step.config, "journal")
+    version = fields.text(config, "cniVersion", "0.1.0")
+    if version in {"0.1.0", "0.2.0", "0.3.0", "0.3.1"}:
+        config.pop("prevResult", None)
+    elif record.result:
+        result = versions.parse(fields.decode_object(record.result, "journal"), "1.1.0")
+        config["prevResult"] = versions.to_json(result, version)
+    return msgspec.json.encode(config, order="sorted")

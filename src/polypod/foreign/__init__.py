@@ -1,0 +1,1 @@
+"""The only room that runs other people's CNI binaries: found, run, decoded."""

@@ -1,0 +1,1 @@
+"""Places the shim and its links atomically."""

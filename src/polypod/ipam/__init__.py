@@ -1,0 +1,1 @@
+"""Which address, and until when: choices, never storage or sockets."""

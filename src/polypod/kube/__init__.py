@@ -1,0 +1,1 @@
+"""The only room that knows where pods and network definitions come from."""

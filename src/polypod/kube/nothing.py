@@ -1,0 +1,30 @@
+"""A source without pods and a status that goes nowhere: a node that serves only its primary."""
+
+from __future__ import annotations
+
+from polypod.kube.pods import Pod
+from polypod.nad.definition import Definition
+
+
+class NoSource:
+    """Knows no pods and no definitions."""
+
+    def pod(self, namespace: str, name: str) -> Pod | None:
+        """Return None."""
+        del namespace, name
+
+    def definition(self, namespace: str, name: str) -> Definition | None:
+        """Return None."""
+        del namespace, name
+
+
+class NoStatus:
+    """Publishes nothing."""
+
+    def write(self, namespace: str, pod: str, text: str) -> None:
+        """Do nothing."""
+        del namespace, pod, text
+
+    def remove(self, namespace: str, pod: str) -> None:
+        """Do nothing."""
+        del namespace, pod

@@ -1,0 +1,1 @@
+"""The vocabulary of effects: facts that can be asked, ops that can be done, how each is undone."""

@@ -1,0 +1,75 @@
+"""What every built-in plugin looks like: pure functions from configuration and facts to ops.
+
+One call is one delegate's turn: `reads` validates the configuration and names the facts wanted,
+`plan_add` returns ops, `result` reports after they were applied. `plan_del` serves callers that
+keep no journal (a plugin run as an ordinary executable); with a journal, DEL replays inverses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from polypod.cni.result import Result
+from polypod.plan.facts import Facts, Query
+from polypod.plan.ops import Op
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One plugin invocation, free of where it came from."""
+
+    container_id: str
+    ifname: str
+    netns: str
+    """The caller's text for the sandbox, reported back in the result; may be empty on DEL."""
+    network: str
+    """The network's name."""
+    cni_version: str
+    config: Mapping[str, object]
+    """The plugin's own configuration object, keys as the user wrote them."""
+    arguments: str = ""
+    """CNI_ARGS, unparsed."""
+    prev_result: Result | None = None
+    seed: str = "00000000"
+    """Eight random hex digits for the names of host links."""
+
+
+class Plugin(Protocol):
+    """A built-in network plugin. All methods are pure; errors are PluginError or InvalidConfigError."""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """CNI versions spoken, oldest first."""
+        ...
+
+    def reads(self, call: Call) -> tuple[Query, ...]:
+        """Validate the configuration and name the facts that plan_add wants."""
+        ...
+
+    def plan_add(self, call: Call, facts: Facts, lease: Result | None) -> tuple[Op, ...]:
+        """Return the ops of ADD; lease is the IPAM's result, None without IPAM."""
+        ...
+
+    def reads_after(self, call: Call, ops: tuple[Op, ...]) -> tuple[Query, ...]:
+        """Name the facts that result wants, asked after the ops were applied."""
+        ...
+
+    def result(
+        self, call: Call, ops: tuple[Op, ...], facts: Facts, lease: Result | None
+    ) -> Result:
+        """Report what was made."""
+        ...
+
+    def plan_del(self, call: Call) -> tuple[Op, ...]:
+        """Return the ops that remove what ADD made, without a journal."""
+        ...
+
+    def check_reads(self, call: Call) -> tuple[Query, ...]:
+        """Name the facts that check wants."""
+        ...
+
+    def check(self, call: Call, facts: Facts) -> None:
+        """Compare prev_result and configuration with the facts; raise PluginError on a difference."""
+        ...

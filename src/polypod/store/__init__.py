@@ -1,0 +1,1 @@
+"""The only room that writes to the node's disk: journal, leases, backups."""

@@ -1,0 +1,1 @@
+"""The doors in memory, for our tests and for plugin authors."""
