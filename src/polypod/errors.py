@@ -1,6 +1,7 @@
 """Every error raised on purpose: the CNI code the runtime sees, a slug, a cause, a hint.
 
-Fronts turn these into the error object of CNI 1.1.0, section 5; `polypod explain SLUG` prints the hint.
+Fronts turn these into the error object of CNI 1.1.0, section 5; `polypod explain SLUG` prints
+the hint.
 The class says what the reader should do next; messages never hold stdin, tokens or environment.
 """
 

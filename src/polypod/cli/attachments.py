@@ -70,7 +70,7 @@ def _request(
 
 
 def _container_id(netns: str) -> str:
-    import hashlib  # noqa: PLC0415
+    import hashlib
 
     return f"polypod-{hashlib.sha512(netns.encode()).hexdigest()[:20]}"
 

@@ -42,7 +42,7 @@ def main(words: list[str]) -> int:
         format="time=%(asctime)s level=%(levelname)s logger=%(name)s thread=%(threadName)s "
         "event=%(message)s",
     )
-    from polypod.daemon.app import Daemon, Options  # noqa: PLC0415 - --help starts at once
+    from polypod.daemon.app import Daemon, Options
 
     try:
         Daemon(

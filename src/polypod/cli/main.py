@@ -18,18 +18,18 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv if argv is None else argv
     name = PurePath(words[0]).name if words else "polypod"
     if name in PLUGIN_NAMES:
-        from polypod.cli import plugin  # noqa: PLC0415 - lean start
+        from polypod.cli import plugin
 
         return plugin.main(name)
     if len(words) == 3 and words[1] == "plugin" and words[2] in PLUGIN_NAMES:  # noqa: PLR2004
-        from polypod.cli import plugin  # noqa: PLC0415 - lean start
+        from polypod.cli import plugin
 
         return plugin.main(words[2])
     if len(words) > 1 and words[1] == "daemon":
-        from polypod.cli import daemon  # noqa: PLC0415 - no click in the daemon's memory
+        from polypod.cli import daemon
 
         return daemon.main(words[2:])
-    from polypod.cli import people  # noqa: PLC0415 - only people need click
+    from polypod.cli import people
 
     return people.main(words[1:])
 

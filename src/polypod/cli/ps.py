@@ -50,8 +50,8 @@ def row(record: Record) -> dict[str, object]:
 
 
 def _table(rows: list[dict[str, object]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - 31 ms that only tables need
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("POD", "INTERFACE", "NETWORK", "ADDRESSES", "SINCE", "MS", "STATE"):

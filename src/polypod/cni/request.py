@@ -155,6 +155,4 @@ def check_ifname(ifname: str) -> None:
     if ifname in (".", ".."):
         raise InvalidEnvironmentError("interface name is . or ..")
     if any(sign in "/:" or sign.isspace() for sign in ifname):
-        raise InvalidEnvironmentError(
-            "interface name contains / or : or whitespace characters"
-        )
+        raise InvalidEnvironmentError("interface name contains / or : or whitespace characters")

@@ -59,7 +59,9 @@ def resident_bytes() -> float:
 class HealthPage:
     """Serves /healthz, /readyz and /metrics."""
 
-    def __init__(self, host: str, port: int, metrics: Metrics, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, host: str, port: int, metrics: Metrics, is_ready: Callable[[], bool]
+    ) -> None:
         """Bind; start() serves."""
         self._server = ThreadingHTTPServer((host, port), _page(metrics, is_ready))
         self._server.daemon_threads = True

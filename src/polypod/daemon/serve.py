@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from polypod.cni import arguments, failure
 from polypod.cni import request as cni_request
@@ -42,12 +43,12 @@ class Service:
         try:
             asked = wire.receive_request(connection, REQUEST_DEADLINE_S)
         except wire.VersionMismatch:
-            _quietly(lambda: wire.send_mismatch(connection))
+            _quietly(partial(wire.send_mismatch, connection))
             connection.close()
             return
         except (PolypodError, OSError) as error:
             log.warning("request.refused cause=%r", str(error))
-            _quietly(lambda: _refuse(connection, error))
+            _quietly(partial(_refuse, connection, error))
             connection.close()
             return
         self._submit(connection, asked)
@@ -64,15 +65,13 @@ class Service:
         try:
             self._dispatcher.submit(job)
         except PolypodError as error:
-            _quietly(lambda: _refuse(connection, error))
+            _quietly(partial(_refuse, connection, error))
             _close(connection, asked)
 
     def _finish(self, connection: socket.socket, asked: wire.WireRequest) -> None:
         started = time.monotonic()
         command = asked.environment.get("CNI_COMMAND", "")
-        doors = replace(
-            self._doors, foreign=ShimForeign(connection, self._doors.settings.path)
-        )
+        doors = replace(self._doors, foreign=ShimForeign(connection, self._doors.settings.path))
         try:
             if _is_gone(connection):
                 log.info("request.abandoned command=%s", command)

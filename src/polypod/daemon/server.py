@@ -52,9 +52,7 @@ class OwnerLock:
 class Server:
     """Accepts connections and hands them to a function, from a fixed number of threads."""
 
-    def __init__(
-        self, path: Path, serve: Callable[[socket.socket], None], *, threads: int
-    ) -> None:
+    def __init__(self, path: Path, serve: Callable[[socket.socket], None], *, threads: int) -> None:
         """Bind the socket; start() begins to accept.
 
         Raises:

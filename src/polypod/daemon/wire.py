@@ -134,9 +134,7 @@ def parse_request_payload(payload: bytes) -> WireRequest:
 def render_request_payload(request: WireRequest) -> bytes:
     """Write the payload `parse_request_payload` reads; descriptors stay behind."""
     entries = _render_environment(request.environment)
-    return b"".join(
-        (_U32.pack(0), _blob(_bytes(request.argv0)), entries, _blob(request.stdin))
-    )
+    return b"".join((_U32.pack(0), _blob(_bytes(request.argv0)), entries, _blob(request.stdin)))
 
 
 def send_result(sock: socket.socket, exit_code: int, stdout: bytes, stderr: bytes = b"") -> None:

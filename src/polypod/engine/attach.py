@@ -85,7 +85,7 @@ def find_pod(request: Request, doors: Doors) -> Pod | None:
     return pod
 
 
-def _attach_all(  # noqa: PLR0913 - the circumstances of one ADD
+def _attach_all(
     request: Request,
     pod: Pod | None,
     attachments: Sequence[Attachment],

@@ -16,7 +16,7 @@ from polypod.cni.result import Result
 from polypod.engine import execute
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Doors, ForeignCall, Namespaces
-from polypod.errors import PluginError
+from polypod.errors import PluginError, PolypodError
 from polypod.ipam import IPAM
 from polypod.ipam._shape import Ipam, LeaseCall
 from polypod.plan.record import ForeignStep, LeaseStep, PluginStep, Record, Step
@@ -40,12 +40,16 @@ class Progress:
         """Replace the newest step by what came of it; the next put makes it durable."""
         self.record = msgspec.structs.replace(self.record, steps=(*self.record.steps[:-1], step))
 
+    def did_not(self) -> None:
+        """Take the newest step out: it failed and is undone already."""
+        self.record = msgspec.structs.replace(self.record, steps=self.record.steps[:-1])
+
 
 def add(attachment: Attachment, progress: Progress, namespaces: Namespaces) -> Result:
     """Run every plugin's ADD; the journal holds each step before it happens.
 
     Raises:
-        PolypodError: a plugin failed; its own ops are undone, earlier steps are the caller's to undo.
+        PolypodError: a plugin failed; its own ops are undone, earlier steps are the caller's.
     """
     network = attachment.network
     result: Result | None = None
@@ -89,7 +93,7 @@ def _call(
     )
 
 
-def _built_in_add(  # noqa: PLR0913 - one plugin's turn needs all of its circumstances
+def _built_in_add(
     type_: str,
     plugin: Plugin,
     call: Call,
@@ -101,7 +105,11 @@ def _built_in_add(  # noqa: PLR0913 - one plugin's turn needs all of its circums
     lease = _lease(call, attachment, progress)
     ops = plugin.plan_add(call, facts, lease)
     progress.will(PluginStep(type=type_, ops=ops))
-    made = execute.run(ops, namespaces, progress.doors)
+    try:
+        made = execute.run(ops, namespaces, progress.doors)
+    except PolypodError:
+        progress.did_not()
+        raise
     progress.did(PluginStep(type=type_, ops=ops, identities=made))
     after = namespaces.look(plugin.reads_after(call, ops))
     return plugin.result(call, ops, after, lease)
@@ -148,9 +156,7 @@ def _foreign_add(
 ) -> Result:
     stdin = msgspec.json.encode(config, order="sorted")
     progress.will(
-        ForeignStep(
-            type=type_, config=stdin, arguments=attachment.arguments, path=attachment.path
-        )
+        ForeignStep(type=type_, config=stdin, arguments=attachment.arguments, path=attachment.path)
     )
     answer = progress.doors.foreign.run(
         ForeignCall(

@@ -29,10 +29,10 @@ def check(request: Request, caller: Caller, doors: Doors) -> None:
     sandbox = request.netns if caller.sandbox is None else caller.sandbox
     with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
         for record in records:
-            _one(record, request, doors, namespaces)
+            _one(record, doors, namespaces)
 
 
-def _one(record: Record, request: Request, doors: Doors, namespaces: Namespaces) -> None:
+def _one(record: Record, doors: Doors, namespaces: Namespaces) -> None:
     network = lists.parse_list(record.config)
     if network.disable_check or not record.result:
         return

@@ -64,7 +64,7 @@ def remove(records: list[Record], caller: Caller, doors: Doors) -> None:
     for _, group in groupby(ordered, key=lambda record: record.container_id):
         try:
             detach.release(tuple(group), host_only, doors)
-        except PolypodError as error:  # noqa: PERF203 - the other containers still go
+        except PolypodError as error:
             fault = fault or error
     if fault is not None:
         raise fault

@@ -51,7 +51,9 @@ class Namespaces(Protocol):
 class Kernel(Protocol):
     """Opens namespaces."""
 
-    def enter(self, *, sandbox: int | str | None, host: int | None) -> AbstractContextManager[Namespaces]:
+    def enter(
+        self, *, sandbox: int | str | None, host: int | None
+    ) -> AbstractContextManager[Namespaces]:
         """Open both; sandbox is an fd, a path, or None (gone); host None is the own namespace.
 
         Raises:
@@ -129,7 +131,7 @@ class Foreign(Protocol):
         """Return stdout of a successful run.
 
         Raises:
-            ForeignError: not found, failed (its own code, msg, details), timed out, too much output.
+            ForeignError: not found, failed (its own code, msg, details), timed out, too wordy.
         """
         ...
 

@@ -22,8 +22,7 @@ def run(ops: Sequence[Op], namespaces: Namespaces, doors: Doors) -> tuple[Identi
     """
     made: list[Identity | None] = []
     try:
-        for op in ops:
-            made.append(_apply(op, namespaces, doors.backups))
+        made.extend(_apply(op, namespaces, doors.backups) for op in ops)
     except BaseException as error:
         for fault in _undo_all(list(zip(ops, made, strict=False)), namespaces, doors.backups):
             error.add_note(f"undo: {fault}")
@@ -47,7 +46,7 @@ def _undo_all(
                 backups.undo(op)
             else:
                 namespaces.undo(op, identity)
-        except PolypodError as fault:  # noqa: PERF203 - undo goes on past its own failures
+        except PolypodError as fault:
             faults.append(fault)
     return faults
 
@@ -63,7 +62,7 @@ def _apply(op: Op, namespaces: Namespaces, backups: Backups) -> Identity | None:
 
 
 def _restore(op: RestoreBackup, namespaces: Namespaces, backups: Backups) -> None:
-    """Put a link's kept attributes back; a link that is gone, or a damaged file, changes nothing."""
+    """Put a link's kept attributes back; a damaged file changes nothing."""
     content = backups.read(op.directory, op.name)
     if content is None:
         return

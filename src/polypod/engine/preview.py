@@ -77,7 +77,9 @@ def _plugin(
         return
     ipam_type = fields.text(fields.table(config, "ipam") or {}, "type")
     source = "built in" if ipam_type in IPAM else "foreign"
-    yield f"    plugin {type_}: built in" + (f", addresses by {ipam_type} ({source})" if ipam_type else "")
+    yield f"    plugin {type_}: built in" + (
+        f", addresses by {ipam_type} ({source})" if ipam_type else ""
+    )
     if ipam_type:
         yield "      ops follow from the lease, which a dry run does not take"
         return

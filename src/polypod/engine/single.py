@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-
-
 from polypod.cni import fields, versions
 from polypod.cni.request import Command, Request
 from polypod.cni.result import Result
@@ -96,8 +94,6 @@ def _release(this: Call, request: Request, doors: Doors) -> None:
         ipam.delete(chain.lease_call(this), doors.pools)
     elif type_:
         _delegate(type_, replace(request, command=Command.DEL), doors)
-
-
 
 
 def _add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:

@@ -89,7 +89,7 @@ def _one(record: Record, namespaces: Namespaces, doors: Doors) -> list[PolypodEr
                     _release(step, record, doors.pools)
                 case ForeignStep():
                     _foreign(step, record, doors, is_here=here)
-        except PolypodError as fault:  # noqa: PERF203 - undo goes on past its own failures
+        except PolypodError as fault:
             faults.append(fault)
     return faults
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import TypeAlias, cast
 
 
-class Where(str, Enum):
+class Where(StrEnum):
     """The network namespace that is meant."""
 
     HOST = "host"
@@ -30,8 +30,10 @@ class LinkQuery:
 
 @dataclass(frozen=True, slots=True)
 class MasterQuery:
-    """The parent for a macvlan or ipvlan: the link of that name, or, for an empty name, the device
-    of the first default route (any family, main table): a Link, or None.
+    """The parent for a macvlan or ipvlan: a Link, or None.
+
+    It is the link of that name, or, for an empty name, the device of the first default route
+    (any family, main table).
     """
 
     where: Where

@@ -37,7 +37,7 @@ class Call:
 
 
 class Plugin(Protocol):
-    """A built-in network plugin. All methods are pure; errors are PluginError or InvalidConfigError."""
+    """A built-in network plugin: pure methods that raise PluginError or InvalidConfigError."""
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -56,9 +56,7 @@ class Plugin(Protocol):
         """Name the facts that result wants, asked after the ops were applied."""
         ...
 
-    def result(
-        self, call: Call, ops: tuple[Op, ...], facts: Facts, lease: Result | None
-    ) -> Result:
+    def result(self, call: Call, ops: tuple[Op, ...], facts: Facts, lease: Result | None) -> Result:
         """Report what was made."""
         ...
 
@@ -71,5 +69,5 @@ class Plugin(Protocol):
         ...
 
     def check(self, call: Call, facts: Facts) -> None:
-        """Compare prev_result and configuration with the facts; raise PluginError on a difference."""
+        """Compare prev_result and configuration with the facts; PluginError on a difference."""
         ...

@@ -42,7 +42,9 @@ QEMU = shutil.which("qemu-aarch64-static")
 VARIANTS = [
     "zig",
     pytest.param("asan", marks=pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is absent")),
-    pytest.param("qemu", marks=pytest.mark.skipif(not QEMU, reason="qemu-aarch64-static is absent")),
+    pytest.param(
+        "qemu", marks=pytest.mark.skipif(not QEMU, reason="qemu-aarch64-static is absent")
+    ),
 ]
 Serve = Callable[[socket.socket], None]
 
@@ -194,7 +196,9 @@ def test_missing_namespace_is_left_to_the_daemon(node: Node) -> None:
         assert node.call("DEL", CNI_NETNS="/nowhere").returncode == 0
 
 
-@pytest.mark.parametrize(("command", "code"), [("ADD", 11), ("CHECK", 11), ("GC", 11), ("STATUS", 50)])
+@pytest.mark.parametrize(
+    ("command", "code"), [("ADD", 11), ("CHECK", 11), ("GC", 11), ("STATUS", 50)]
+)
 def test_daemon_away_is_an_error_to_repeat(node: Node, command: str, code: int) -> None:
     answer = error_of(node.call(command))
     assert answer["code"] == code and "away" in answer["msg"]
@@ -347,7 +351,9 @@ def test_another_wire_version_is_explained(node: Node) -> None:
         assert "daemon version 1" in error_of(node.call("ADD"))["msg"]
 
 
-@pytest.mark.parametrize("frame", [b"HTTP/1.1 400 Bad", struct.pack("<4sHHIII", b"PLYP", 1, 2, 8, 0, 99)])
+@pytest.mark.parametrize(
+    "frame", [b"HTTP/1.1 400 Bad", struct.pack("<4sHHIII", b"PLYP", 1, 2, 8, 0, 99)]
+)
 def test_malformed_answer_is_an_error(node: Node, frame: bytes) -> None:
     def serve(connection: socket.socket) -> None:
         receive_request(connection, 10).close()
@@ -387,9 +393,10 @@ def test_hostile_bytes_raise_only_decode_errors(payload: bytes) -> None:
 
 @pytest.mark.parametrize("mask", [0, 1, 3, 4])
 def test_a_refused_frame_leaves_no_descriptor_open(mask: int) -> None:
-    payload = struct.pack("<I", mask) + render_request_payload(
-        WireRequest(argv0="p", environment={}, stdin=b"")
-    )[4:]
+    payload = (
+        struct.pack("<I", mask)
+        + render_request_payload(WireRequest(argv0="p", environment={}, stdin=b""))[4:]
+    )
     count = {0: 1, 1: 2, 3: 3, 4: 1}[mask]
     left, right = socket.socketpair()
     with left, right, open("/dev/null") as null:
@@ -403,7 +410,13 @@ def test_a_refused_frame_leaves_no_descriptor_open(mask: int) -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    [b"", b"PLYP", b"X" * 12, struct.pack("<4sHHI", b"PLYP", 1, 1, 9 << 20), b"PLYP\1\0\1\0\9\0\0\0a"],
+    [
+        b"",
+        b"PLYP",
+        b"X" * 12,
+        struct.pack("<4sHHI", b"PLYP", 1, 1, 9 << 20),
+        b"PLYP\1\0\1\0\9\0\0\0a",
+    ],
 )
 def test_a_broken_frame_is_refused(frame: bytes) -> None:
     left, right = socket.socketpair()
