@@ -22,7 +22,8 @@ def run(ops: Sequence[Op], namespaces: Namespaces, doors: Doors) -> tuple[Identi
     """
     made: list[Identity | None] = []
     try:
-        made.extend(_apply(op, namespaces, doors.backups) for op in ops)
+        for op in ops:
+            made.append(_apply(op, namespaces, doors.backups))  # noqa: PERF401 - kept on failure
     except BaseException as error:
         for fault in _undo_all(list(zip(ops, made, strict=False)), namespaces, doors.backups):
             error.add_note(f"undo: {fault}")

@@ -1,0 +1,71 @@
+"""The kernel as the engine sees it: enter two namespaces, look, apply, undo."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+
+from polypod.kernel import apply, netns, read, undo
+from polypod.kernel.spaces import Spaces
+from polypod.plan.facts import Facts, Query
+from polypod.plan.ops import Identity, KernelOp
+
+
+class OpenNamespaces:
+    """Both namespaces of one request."""
+
+    def __init__(self, spaces: Spaces) -> None:
+        """Keep the open spaces."""
+        self._spaces = spaces
+
+    @property
+    def cookie(self) -> int:
+        """Return the sandbox's number, unique within a boot; 0 without a sandbox."""
+        return self._spaces.cookie
+
+    @property
+    def is_same(self) -> bool:
+        """Tell whether sandbox and host are one namespace."""
+        return self._spaces.is_same
+
+    def look(self, queries: Sequence[Query]) -> Facts:
+        """Answer queries."""
+        return read.look(queries, self._spaces)
+
+    def apply(self, op: KernelOp) -> Identity | None:
+        """Carry out one op."""
+        return apply.apply(op, self._spaces)
+
+    def undo(self, op: KernelOp, identity: Identity | None) -> None:
+        """Take one op back."""
+        undo.undo(op, identity, self._spaces)
+
+    def delete_links(self, made: Sequence[tuple[str, Identity | None]]) -> None:
+        """Delete links of the sandbox at once, each if it is still ours."""
+        undo.delete_links(made, self._spaces)
+
+
+class KernelDoor:
+    """Opens namespaces."""
+
+    @contextlib.contextmanager
+    def enter(
+        self, *, sandbox: int | str | None, host: int | None
+    ) -> Iterator[OpenNamespaces]:
+        """Open both for the length of a block; a missing path opens without sandbox.
+
+        Raises:
+            InvalidNetnsError: the path is not a namespace.
+        """
+        opened = netns.open_path(sandbox) if isinstance(sandbox, str) and sandbox else None
+        fd = sandbox if isinstance(sandbox, int) else opened
+        spaces = Spaces(
+            sandbox=fd, host=host, missing=sandbox if isinstance(sandbox, str) else ""
+        )
+        try:
+            yield OpenNamespaces(spaces)
+        finally:
+            spaces.close()
+            if opened is not None:
+                os.close(opened)

@@ -1,0 +1,217 @@
+"""Messages about links: how each kind is made, changed and read back."""
+
+from __future__ import annotations
+
+import struct
+
+from polypod.errors import PluginError
+from polypod.kernel import netlink
+from polypod.kernel.netlink import attr, attributes, nest, text, u8, u16, u32
+from polypod.plan.facts import Link, Port
+
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 3, 4, 5, 10
+IFLA_PROTINFO, IFLA_TXQLEN, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_IFALIAS = 12, 13, 16, 18, 20
+IFLA_AF_SPEC, IFLA_GROUP, IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_PROMISCUITY = 26, 27, 28, 29, 30
+IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES = 31, 32
+IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x100, 0x200
+AF_BRIDGE = 7
+_KIND, _DATA, _PEER = 1, 2, 1
+_SKIP_STATS, _BRIDGE_VLANS = 8, 2
+OUR_GROUP = 0x706C7970
+"""Links that we make in a sandbox carry it, so that they go as one (speed.md) and are known."""
+
+MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+_OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
+_ifinfo = struct.Struct("=BxHiII")
+
+
+def header(index: int = 0, flags: int = 0, change: int = 0, family: int = 0) -> bytes:
+    """Return an ifinfomsg."""
+    return _ifinfo.pack(family, 0, index, flags, change)
+
+
+def by_name(name: str) -> bytes:
+    """Return the body of a question for one link."""
+    return header() + text(IFLA_IFNAME, name) + u32(IFLA_EXT_MASK, _SKIP_STATS)
+
+
+def by_index(index: int) -> bytes:
+    """Return the body of a question for one link."""
+    return header(index) + u32(IFLA_EXT_MASK, _SKIP_STATS)
+
+
+def mac_bytes(mac: str) -> bytes:
+    """Return the bytes of a MAC.
+
+    Raises:
+        PluginError: not a hardware address.
+    """
+    raw = mac.replace("-", ":").split(":") if "." not in mac else []
+    if "." in mac:
+        raw = [part[at : at + 2] for part in mac.split(".") for at in (0, 2)]
+    try:
+        found = bytes(int(part, 16) for part in raw if len(part) == 2)  # noqa: PLR2004
+    except ValueError:
+        found = b""
+    if len(found) not in {6, 8, 20} or len(found) != len(raw):
+        raise PluginError(f"address {mac[:64]}: invalid MAC address")
+    return found
+
+
+def veth(  # noqa: PLR0913 - one message carries the pair
+    *, host_name: str, ifname: str, sandbox: int, master: int, mtu: int, mac: str
+) -> bytes:
+    """Return the body that makes a pair: one end here, enslaved and up, the other in a sandbox."""
+    queues = u32(IFLA_NUM_TX_QUEUES, 1) + u32(IFLA_NUM_RX_QUEUES, 1)
+    size = u32(IFLA_MTU, mtu) if mtu else b""
+    peer = (
+        header()
+        + text(IFLA_IFNAME, ifname)
+        + (attr(IFLA_ADDRESS, mac_bytes(mac)) if mac else b"")
+        + size
+        + queues
+        + u32(IFLA_GROUP, OUR_GROUP)
+        + u32(IFLA_NET_NS_FD, sandbox)
+    )
+    return (
+        header(flags=IFF_UP, change=IFF_UP)
+        + text(IFLA_IFNAME, host_name)
+        + size
+        + queues
+        + (u32(IFLA_MASTER, master) if master else b"")
+        + _info("veth", attr(_PEER | netlink.NESTED, peer))
+    )
+
+
+def macvlan(  # noqa: PLR0913 - one message carries all of it
+    *, ifname: str, parent: int, sandbox: int | None, mode: str, mtu: int, mac: str, queue: int
+) -> bytes:
+    """Return the body that makes a macvlan; sandbox None makes it where the socket is."""
+    inner = u32(1, MACVLAN_MODES[mode]) + (u32(7, queue) if queue else b"")
+    return _child(ifname, parent, sandbox, mtu, mac) + _info("macvlan", inner)
+
+
+def ipvlan(*, ifname: str, parent: int, sandbox: int | None, mode: str, mtu: int) -> bytes:
+    """Return the body that makes an ipvlan; sandbox None makes it where the socket is."""
+    return _child(ifname, parent, sandbox, mtu, "") + _info("ipvlan", u16(1, IPVLAN_MODES[mode]))
+
+
+def bridge(name: str, mtu: int, *, vlan_filtering: bool) -> bytes:
+    """Return the body that makes a bridge."""
+    inner = u8(7, 1) if vlan_filtering else b""
+    return (
+        header(flags=IFF_UP, change=IFF_UP)
+        + text(IFLA_IFNAME, name)
+        + (u32(IFLA_MTU, mtu) if mtu else b"")
+        + _info("bridge", inner)
+    )
+
+
+def _child(ifname: str, parent: int, sandbox: int | None, mtu: int, mac: str) -> bytes:
+    return (
+        header()
+        + text(IFLA_IFNAME, ifname)
+        + u32(IFLA_LINK, parent)
+        + (u32(IFLA_MTU, mtu) if mtu else b"")
+        + (attr(IFLA_ADDRESS, mac_bytes(mac)) if mac else b"")
+        + u32(IFLA_GROUP, OUR_GROUP)
+        + (u32(IFLA_NET_NS_FD, sandbox) if sandbox is not None else b"")
+    )
+
+
+def _info(kind: str, inner: bytes) -> bytes:
+    described = attr(_KIND, kind.encode())
+    return nest(IFLA_LINKINFO, described + (nest(_DATA, inner) if inner else b""))
+
+
+def port_flags(index: int, *, hairpin: bool, isolated: bool) -> bytes:
+    """Return the body that sets a bridge port's flags."""
+    return header(index, family=AF_BRIDGE) + nest(
+        IFLA_PROTINFO, u8(4, int(hairpin)), u8(33, int(isolated))
+    )
+
+
+def port_vlan(index: int, vid: int, *, native: bool) -> bytes:
+    """Return the body that adds or removes one VLAN of a bridge port."""
+    flags = 6 if native else 0
+    return header(index, family=AF_BRIDGE) + nest(
+        IFLA_AF_SPEC, u16(0, 1), attr(2, struct.pack("=HH", flags, vid))
+    )
+
+
+def ports_question() -> bytes:
+    """Return the body of a dump of bridge ports with their VLANs."""
+    return header(family=AF_BRIDGE) + u32(IFLA_EXT_MASK, _BRIDGE_VLANS)
+
+
+def parse(body: bytes) -> Link:
+    """Read a link from a message's body."""
+    _, _, index, flags, _ = _ifinfo.unpack_from(body)
+    found = attributes(body[16:])
+    info = attributes(found.get(IFLA_LINKINFO, b""))
+    kind = _string(info.get(_KIND, b""))
+    inner = attributes(info.get(_DATA, b""))
+    state = found.get(IFLA_OPERSTATE, b"\0")[0]
+    return Link(
+        name=_string(found.get(IFLA_IFNAME, b"")),
+        index=index,
+        kind=kind,
+        mac=found.get(IFLA_ADDRESS, b"").hex(":"),
+        mtu=_number(found.get(IFLA_MTU, b"")),
+        up=bool(flags & IFF_UP),
+        operstate=_OPERSTATES[state] if state < len(_OPERSTATES) else "unknown",
+        promisc=_number(found.get(IFLA_PROMISCUITY, b"")) > 0 or bool(flags & IFF_PROMISC),
+        allmulti=bool(flags & IFF_ALLMULTI),
+        tx_queue_len=_number(found.get(IFLA_TXQLEN, b"")),
+        master=_number(found.get(IFLA_MASTER, b"")),
+        parent=_number(found.get(IFLA_LINK, b"")),
+        mode=_mode(kind, inner),
+        vlan_filtering=kind == "bridge" and bool(_number(inner.get(7, b""))),
+        alias=_string(found.get(IFLA_IFALIAS, b"")),
+    )
+
+
+def group_of(body: bytes) -> int:
+    """Return a link's group."""
+    return _number(attributes(body[16:]).get(IFLA_GROUP, b""))
+
+
+def parse_port(body: bytes) -> Port:
+    """Read a bridge port from a message's body."""
+    found = attributes(body[16:])
+    flags = attributes(found.get(IFLA_PROTINFO, b""))
+    pvid, vlans = 0, []
+    for kind, payload in netlink.each_attribute(found.get(IFLA_AF_SPEC, b"")):
+        if kind == 2 and len(payload) >= 4:  # noqa: PLR2004 - IFLA_BRIDGE_VLAN_INFO
+            mark, vid = struct.unpack_from("=HH", payload)
+            vlans.append(vid)
+            pvid = vid if mark & 2 else pvid
+    return Port(
+        hairpin=bool(_number(flags.get(4, b""))),
+        isolated=bool(_number(flags.get(33, b""))),
+        pvid=pvid,
+        vlans=tuple(vlans),
+    )
+
+
+def _mode(kind: str, inner: dict[int, bytes]) -> str:
+    table = {"macvlan": MACVLAN_MODES, "ipvlan": IPVLAN_MODES}.get(kind, {})
+    number = _number(inner.get(1, b""))
+    return next((word for word, value in table.items() if value == number), "")
+
+
+def _number(raw: bytes) -> int:
+    return int.from_bytes(raw[:8], "little") if raw else 0
+
+
+def _string(raw: bytes) -> str:
+    return raw.rstrip(b"\0").decode("utf-8", "replace")
+
+
+def host_pair(name: str, peer: str, mtu: int) -> bytes:
+    """Return the body that makes a pair whose ends both stay in the host."""
+    size = u32(IFLA_MTU, mtu) if mtu else b""
+    other = header() + text(IFLA_IFNAME, peer) + size
+    return header() + text(IFLA_IFNAME, name) + size + _info("veth", attr(_PEER | netlink.NESTED, other))

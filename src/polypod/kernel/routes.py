@@ -1,0 +1,133 @@
+"""Messages about addresses and routes: how they are made and read back."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+
+from polypod.kernel.netlink import attr, attributes, u32
+from polypod.plan.facts import Address, RouteFact
+from polypod.plan.ops import RouteSpec
+
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS = 1, 2, 4, 8
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
+AF_INET, AF_INET6 = 2, 10
+RT_TABLE_MAIN, RT_SCOPE_LINK = 254, 253
+_PROTOCOL_BOOT, _UNICAST = 3, 1
+_TENTATIVE, _DAD_FAILED = 0x40, 0x08
+_P2P_PREFIX = 31
+_ifaddr = struct.Struct("=BBBBI")
+_rtmsg = struct.Struct("=BBBBBBBBI")
+
+
+def family_of(version: int) -> int:
+    """Return the address family of IP version 4 or 6."""
+    return AF_INET if version == 4 else AF_INET6  # noqa: PLR2004 - the IP version
+
+
+def address(index: int, prefix: str) -> bytes:
+    """Return the body that adds or deletes an address, with its derived broadcast."""
+    value = ipaddress.ip_interface(prefix)
+    length = value.network.prefixlen
+    body = _ifaddr.pack(family_of(value.version), length, 0, 0, index)
+    body += attr(IFA_LOCAL, value.ip.packed) + attr(IFA_ADDRESS, value.ip.packed)
+    if isinstance(value, ipaddress.IPv4Interface) and length < _P2P_PREFIX:
+        body += attr(IFA_BROADCAST, value.network.broadcast_address.packed)
+    return body
+
+
+def addresses_question(index: int) -> bytes:
+    """Return the body of a dump of one link's addresses."""
+    return _ifaddr.pack(0, 0, 0, 0, index)
+
+
+def parse_address(body: bytes) -> tuple[int, Address]:
+    """Read (link index, address) from a message's body."""
+    _, length, flags, scope, index = _ifaddr.unpack_from(body)
+    found = attributes(body[8:])
+    raw = found.get(IFA_LOCAL) or found.get(IFA_ADDRESS, bytes(4))
+    if IFA_FLAGS in found:
+        (flags,) = struct.unpack_from("=I", found[IFA_FLAGS])
+    return index, Address(
+        address=f"{ipaddress.ip_address(raw)}/{length}",
+        tentative=bool(flags & _TENTATIVE),
+        dad_failed=bool(flags & _DAD_FAILED),
+        scope=scope,
+    )
+
+
+def route(index: int, spec: RouteSpec) -> bytes:
+    """Return the body that adds a route through a link."""
+    dst = ipaddress.ip_interface(spec.dst).network
+    gateway = ipaddress.ip_address(spec.gw) if spec.gw else None
+    if gateway is not None and gateway.is_unspecified:
+        gateway = None
+    table = spec.table or RT_TABLE_MAIN
+    body = _rtmsg.pack(
+        family_of(dst.version),
+        dst.prefixlen,
+        0,
+        0,
+        table if table < 256 else 0,  # noqa: PLR2004 - the header's field is one byte
+        _PROTOCOL_BOOT,
+        spec.scope,
+        _UNICAST,
+        0,
+    )
+    body += attr(RTA_DST, dst.network_address.packed) if dst.prefixlen else b""
+    body += attr(RTA_GATEWAY, gateway.packed) if gateway is not None else b""
+    body += attr(RTA_PREFSRC, ipaddress.ip_address(spec.src).packed) if spec.src else b""
+    body += u32(RTA_PRIORITY, spec.priority) if spec.priority else b""
+    return body + u32(RTA_OIF, index) + u32(RTA_TABLE, table)
+
+
+def routes_question(family: int) -> bytes:
+    """Return the body of a dump of the main table."""
+    return _rtmsg.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0)
+
+
+def parse_route(body: bytes, names: dict[int, str]) -> RouteFact | None:
+    """Read a unicast route of the main table; None for any other."""
+    family, length, _, _, table, _, scope, kind, _ = _rtmsg.unpack_from(body)
+    found = attributes(body[12:])
+    if RTA_TABLE in found:
+        (table,) = struct.unpack_from("=I", found[RTA_TABLE])
+    if table != RT_TABLE_MAIN or kind != _UNICAST:
+        return None
+    empty = bytes(4 if family == AF_INET else 16)
+    return RouteFact(
+        dst=f"{ipaddress.ip_address(found.get(RTA_DST, empty))}/{length}",
+        gw=_text(found.get(RTA_GATEWAY)),
+        device=names.get(_number(found.get(RTA_OIF)), ""),
+        src=_text(found.get(RTA_PREFSRC)),
+        priority=_number(found.get(RTA_PRIORITY)),
+        scope=scope,
+    )
+
+
+def _text(raw: bytes | None) -> str:
+    return str(ipaddress.ip_address(raw)) if raw else ""
+
+
+def _number(raw: bytes | None) -> int:
+    return int.from_bytes(raw, "little") if raw else 0
+
+
+def described(spec: RouteSpec, ifname: str) -> str:
+    """Return a route as the reference's error texts print it."""
+    dst = ipaddress.ip_interface(spec.dst)
+    mask = dst.network.netmask.packed.hex()
+    scope = {0: "universe", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
+    return (
+        f"{{{dst.network.network_address} {mask}}} via {spec.gw or '<nil>'} dev {ifname}"
+        f" metric {spec.priority} (Scope: {scope.get(spec.scope, spec.scope)},"
+        f" Table: {spec.table})"
+    )
+
+
+def described_address(prefix: str) -> str:
+    """Return an address as the reference's error texts print it."""
+    value = ipaddress.ip_interface(prefix)
+    return f"{{{value.ip} {value.network.netmask.packed.hex()}}}"

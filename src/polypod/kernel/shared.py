@@ -1,0 +1,122 @@
+"""Acts on what belongs to nobody alone: bridges, gateway addresses, forwarding."""
+
+from __future__ import annotations
+
+from polypod.errors import KernelError, PluginError
+from polypod.kernel import links, routes, sysctl
+from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, attr
+from polypod.kernel.spaces import Spaces
+from polypod.plan import ops
+from polypod.plan.facts import Link, Where
+
+_EEXIST = 17
+_NEW = NLM_F_CREATE | NLM_F_EXCL
+_NATIVE = 1
+
+
+def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
+    """Create a bridge unless it is there; an existing one is not changed but for promisc and up."""
+    found = spaces.link(Where.HOST, op.name)
+    socket = spaces.socket(Where.HOST)
+    if found is None:
+        body = links.bridge(op.name, op.mtu, vlan_filtering=op.vlan_filtering)
+        try:
+            socket.one(links.RTM_NEWLINK, _NEW, body)
+        except KernelError as error:
+            if error.errno != _EEXIST:
+                raise PluginError(f'could not add "{op.name}": {error.cause}') from error
+        with spaces.inside(Where.HOST):
+            sysctl.write_if_there(f"net/ipv6/conf/{op.name}/accept_ra", "0")
+        found = _bridge(op.name, spaces)
+    if found.kind != "bridge":
+        raise PluginError(
+            f'failed to create bridge "{op.name}": "{op.name}" already exists but is not a bridge'
+        )
+    flags = links.IFF_UP | (links.IFF_PROMISC if op.promisc else 0)
+    if not found.up or (op.promisc and not found.promisc):
+        socket.one(links.RTM_NEWLINK, 0, links.header(found.index, flags, flags))
+
+
+def _bridge(name: str, spaces: Spaces) -> Link:
+    found = spaces.link(Where.HOST, name)
+    if found is None:
+        raise PluginError(f'could not lookup "{name}": Link not found')
+    return found
+
+
+def add_gateway(op: ops.AddGateway, spaces: Spaces) -> None:
+    """Put an address on a link and pin its MAC, which would follow the ports otherwise."""
+    link = _bridge(op.link, spaces)
+    socket = spaces.socket(Where.HOST)
+    for address in op.remove:
+        socket.one(routes.RTM_DELADDR, 0, routes.address(link.index, address))
+    try:
+        socket.one(routes.RTM_NEWADDR, _NEW, routes.address(link.index, op.address))
+    except KernelError as error:
+        if error.errno == _EEXIST:
+            return
+        raise PluginError(
+            f'failed to set bridge addr: could not add IP address to "{op.link}": {error.cause}'
+        ) from error
+    mac = _bridge(op.link, spaces).mac
+    if mac.strip("0:"):
+        body = links.header(link.index) + attr(links.IFLA_ADDRESS, links.mac_bytes(mac))
+        socket.one(links.RTM_NEWLINK, 0, body)
+
+
+def add_vlan_gateway(op: ops.AddVlanGateway, spaces: Spaces) -> None:
+    """Create `<bridge>.<vlan>`, whose peer is a port of the bridge in that VLAN."""
+    if spaces.link(Where.HOST, op.name) is not None:
+        return
+    bridge = _bridge(op.bridge, spaces)
+    socket = spaces.socket(Where.HOST)
+    body = links.host_pair(op.name, op.peer, op.mtu or bridge.mtu)
+    try:
+        socket.one(links.RTM_NEWLINK, _NEW, body)
+    except KernelError as error:
+        if error.errno == _EEXIST:
+            return
+        raise PluginError(f'failed to create vlan veth "{op.name}": {error.cause}') from error
+    peer = _bridge(op.peer, spaces)
+    socket.one(
+        links.RTM_NEWLINK,
+        0,
+        links.header(peer.index, 1, 1) + links.u32(links.IFLA_MASTER, bridge.index),
+    )
+    set_vlans(peer.index, op.vlan, (), spaces, clear=op.clear)
+    own = _bridge(op.name, spaces)
+    socket.one(links.RTM_NEWLINK, 0, links.header(own.index, 1, 1))
+
+
+def set_vlans(
+    index: int, pvid: int, tagged: tuple[int, ...], spaces: Spaces, *, clear: bool
+) -> None:
+    """Set the VLANs of a bridge port."""
+    socket = spaces.socket(Where.HOST)
+    if clear:
+        for vid in _vlans(index, spaces):
+            body = links.port_vlan(index, vid, native=False)
+            socket.one(links.RTM_DELLINK, 0, body)
+    wanted = [(pvid, True)] if pvid else []
+    wanted += [(vid, False) for vid in tagged]
+    for vid, native in wanted:
+        try:
+            socket.one(links.RTM_SETLINK, 0, links.port_vlan(index, vid, native=native))
+        except KernelError as error:
+            raise PluginError(f"failed to setup vlan tag {vid}: {error.cause}") from error
+
+
+def _vlans(index: int, spaces: Spaces) -> tuple[int, ...]:
+    heard = spaces.socket(Where.HOST).dump(links.RTM_GETLINK, links.ports_question())
+    for message in heard:
+        if links.parse(message.body).index == index:
+            return links.parse_port(message.body).vlans
+    return ()
+
+
+def enable_forwarding(op: ops.EnableForwarding, spaces: Spaces) -> None:
+    """Switch on forwarding unless it is on."""
+    key = "net/ipv4/ip_forward" if op.family == 4 else "net/ipv6/conf/all/forwarding"  # noqa: PLR2004
+    with spaces.inside(Where.HOST):
+        if sysctl.read(key) != "1":
+            sysctl.write(key, "1")

@@ -1,0 +1,58 @@
+"""Sysctls of the namespace that the calling thread is in, below /proc/sys/net only."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+from polypod.errors import PluginError
+
+ROOT = "/proc/sys/"
+
+
+def path_of(key: str) -> str:
+    """Return the file of a key; the first separator found decides which one it uses.
+
+    Raises:
+        PluginError: the key leads out of /proc/sys/net.
+    """
+    dot, slash = key.find("."), key.find("/")
+    if dot >= 0 and (slash < 0 or dot < slash):
+        key = key.translate(str.maketrans("./", "/."))
+    path = posixpath.normpath(ROOT + key)
+    if not path.startswith("/proc/sys/net/"):
+        raise PluginError(f'invalid net sysctl key: "{key[:200]}"')
+    return path
+
+
+def read(key: str) -> str | None:
+    """Return the trimmed value, None when there is no such sysctl."""
+    try:
+        return Path(path_of(key)).read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def write(key: str, value: str) -> None:
+    """Write a value verbatim.
+
+    Raises:
+        PluginError: there is no such sysctl, or the kernel refuses the value.
+    """
+    path = path_of(key)
+    verb = "open"
+    try:
+        with Path(path).open("wb", buffering=0) as file:
+            verb = "write"
+            file.write(value.encode())
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise PluginError(f"{verb} {path}: {words[:1].lower()}{words[1:]}") from error
+
+
+def write_if_there(key: str, value: str) -> None:
+    """Write a value, and let it be when the kernel has no such sysctl or refuses."""
+    try:
+        write(key, value)
+    except PluginError:
+        return
