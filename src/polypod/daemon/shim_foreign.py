@@ -8,9 +8,17 @@ from __future__ import annotations
 import socket
 
 from polypod.daemon import wire
-from polypod.engine.doors import ForeignCall
+from polypod.plan.foreign import ForeignCall
 from polypod.foreign import find, outcome
+from polypod.foreign.outcome import Ended, Outcome
 
+_ENDED = {
+    wire.How.EXITED: Ended.EXITED,
+    wire.How.SIGNALLED: Ended.SIGNALLED,
+    wire.How.EXEC_FAILED: Ended.NOT_STARTED,
+    wire.How.TIMED_OUT: Ended.TIMED_OUT,
+    wire.How.TOO_LARGE: Ended.TOO_MUCH_OUTPUT,
+}
 TIMEOUT_MS = 120_000
 MAX_OUTPUT = 4 << 20
 
@@ -51,4 +59,9 @@ class ShimForeign:
                 max_output=MAX_OUTPUT,
             ),
         )
-        return outcome.read(call.type, ran)
+        return outcome.read(
+            call.type,
+            Outcome(
+                ended=_ENDED[ran.how], number=ran.value, stdout=ran.stdout, stderr=ran.stderr
+            ),
+        )

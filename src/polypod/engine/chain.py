@@ -15,10 +15,11 @@ from polypod.cni import fields, lists, versions
 from polypod.cni.result import Result
 from polypod.engine import execute
 from polypod.engine.attachment import Attachment
-from polypod.engine.doors import Doors, ForeignCall, Namespaces
+from polypod.engine.doors import Doors, Namespaces
 from polypod.errors import PluginError, PolypodError
 from polypod.ipam import IPAM
 from polypod.ipam._shape import Ipam, LeaseCall
+from polypod.plan.foreign import ForeignCall
 from polypod.plan.record import ForeignStep, LeaseStep, PluginStep, Record, Step
 from polypod.plugins import PLUGINS
 from polypod.plugins._shape import Call, Plugin

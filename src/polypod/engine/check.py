@@ -10,8 +10,9 @@ import msgspec
 from polypod.cni import arguments, fields, lists, versions
 from polypod.cni.request import Request
 from polypod.engine import chain
-from polypod.engine.doors import Caller, Doors, ForeignCall, Namespaces
+from polypod.engine.doors import Caller, Doors, Namespaces
 from polypod.ipam import IPAM
+from polypod.plan.foreign import ForeignCall
 from polypod.plan.record import ForeignStep, PluginStep, Record
 from polypod.plugins import PLUGINS
 from polypod.plugins._shape import Call

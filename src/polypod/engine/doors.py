@@ -14,6 +14,7 @@ from polypod.cni.lists import NetworkList
 from polypod.ipam._shape import Pools
 from polypod.nad.definition import Definition
 from polypod.plan.facts import Facts, Query
+from polypod.plan.foreign import ForeignCall
 from polypod.plan.ops import Identity, KernelOp, StoreOp
 from polypod.plan.record import Record
 
@@ -104,20 +105,6 @@ class Backups(Protocol):
     def undo(self, op: StoreOp) -> None:
         """Take a store op back."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignCall:
-    """One run of a foreign plugin; its executable is looked up along path."""
-
-    type: str
-    command: str
-    container_id: str
-    netns: str
-    ifname: str
-    arguments: str
-    path: tuple[str, ...]
-    stdin: bytes
 
 
 class Foreign(Protocol):

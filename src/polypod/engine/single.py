@@ -12,9 +12,10 @@ from polypod.cni import fields, versions
 from polypod.cni.request import Command, Request
 from polypod.cni.result import Result
 from polypod.engine import chain, execute
-from polypod.engine.doors import Caller, Doors, ForeignCall
+from polypod.engine.doors import Caller, Doors
 from polypod.errors import InvalidNetnsError, PluginError, PolypodError
 from polypod.ipam import IPAM
+from polypod.plan.foreign import ForeignCall
 from polypod.plugins import PLUGINS
 from polypod.plugins._shape import Call
 

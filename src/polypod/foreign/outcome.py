@@ -1,0 +1,72 @@
+"""Reads what a foreign plugin's run came to: its result, or its error in its own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from polypod.cni import fields
+from polypod.errors import DecodeError, ForeignError
+
+_SHOWN = 400
+
+
+class Ended(Enum):
+    """How a run ended."""
+
+    EXITED = "exited"
+    SIGNALLED = "signalled"
+    NOT_STARTED = "not started"
+    TIMED_OUT = "timed out"
+    TOO_MUCH_OUTPUT = "too much output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One finished run."""
+
+    ended: Ended
+    number: int = 0
+    """Exit status, signal or errno, as `ended` says."""
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+def read(type_: str, outcome: Outcome) -> bytes:
+    """Return stdout of a successful run.
+
+    Raises:
+        ForeignError: the plugin failed, with its own code, msg and details where it gave them.
+    """
+    if outcome.ended is Ended.EXITED and outcome.number == 0:
+        return outcome.stdout
+    status = _status(outcome)
+    if outcome.ended is not Ended.EXITED:
+        raise ForeignError(f'plugin "{type_}": {status}')
+    if not outcome.stdout.strip():
+        told = outcome.stderr.decode(errors="replace").strip()[:_SHOWN]
+        if told:
+            raise ForeignError(f'netplugin failed: "{told}"')
+        raise ForeignError(f"netplugin failed with no error message: {status}")
+    try:
+        said = fields.decode_object(outcome.stdout, "error")
+        code = fields.number(said, "code")
+        text, details = fields.text(said, "msg"), fields.text(said, "details")
+    except DecodeError as error:
+        raise ForeignError(
+            "netplugin failed but error parsing its diagnostic message"
+            f' "{outcome.stdout[:_SHOWN].decode(errors="replace")}": {error.cause}'
+        ) from error
+    raise ForeignError(text or status, details=details, code=code or 999)
+
+
+def _status(outcome: Outcome) -> str:
+    match outcome.ended:
+        case Ended.EXITED:
+            return f"exit status {outcome.number}"
+        case Ended.SIGNALLED:
+            return f"killed by signal {outcome.number}"
+        case Ended.NOT_STARTED:
+            return f"could not be started (errno {outcome.number})"
+        case Ended.TIMED_OUT | Ended.TOO_MUCH_OUTPUT:
+            return outcome.ended.value
