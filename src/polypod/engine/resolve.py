@@ -121,7 +121,6 @@ def _network(chosen: Selection, doors: Doors) -> lists.NetworkList:
         )
     if chosen.cni_args:
         config = nad.merge_cni_args(config, chosen.cni_args)
-    nad.parse_delegate(config, f"{found.namespace}/{found.name}", chosen)
     network = lists.parse_list(config)
     _check_types(network)
     return network

@@ -1,0 +1,24 @@
+"""A pod as far as its networks go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+CONFIG_SOURCE = "kubernetes.io/config.source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """One pod."""
+
+    namespace: str
+    name: str
+    uid: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    host_network: bool = False
+
+    @property
+    def static(self) -> bool:
+        """Tell whether the kubelet made it from a file."""
+        return self.annotations.get(CONFIG_SOURCE, "api") != "api"

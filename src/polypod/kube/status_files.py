@@ -1,0 +1,49 @@
+"""network-status as files, DIR/NAMESPACE/POD.json, for nodes without an API server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+
+log = logging.getLogger("polypod.kube")
+_name = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+class StatusFiles:
+    """Writes and removes status files; a failure is logged and never fails an ADD."""
+
+    def __init__(self, directory: Path) -> None:
+        """Keep the place."""
+        self._directory = directory
+
+    def write(self, namespace: str, pod: str, text: str) -> None:
+        """Replace a pod's status."""
+        path = self._path(namespace, pod)
+        if path is None:
+            return
+        fresh = path.with_name(f".{path.name}.new")
+        try:
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(path)
+        except OSError as error:
+            log.error("status.unwritten cause=%r path=%s", error.strerror, path)  # noqa: TRY400
+
+    def remove(self, namespace: str, pod: str) -> None:
+        """Remove a pod's status; absent is fine."""
+        path = self._path(namespace, pod)
+        if path is None:
+            return
+        path.unlink(missing_ok=True)
+        try:
+            os.rmdir(path.parent)
+        except OSError:
+            return
+
+    def _path(self, namespace: str, pod: str) -> Path | None:
+        if not (_name.fullmatch(namespace) and _name.fullmatch(pod)):
+            log.warning("status.refused namespace=%r pod=%r", namespace[:64], pod[:64])
+            return None
+        return self._directory / namespace / f"{pod}.json"
