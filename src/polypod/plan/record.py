@@ -14,7 +14,7 @@ from polypod.plan.ops import Identity, Op
 RECORD_VERSION = 1
 
 
-class PluginStep(msgspec.Struct, frozen=True, kw_only=True, tag="plugin"):
+class PluginStep(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="plugin"):
     """Ops of a built-in plugin; identities line up with ops once they have been applied."""
 
     type: str
@@ -22,7 +22,7 @@ class PluginStep(msgspec.Struct, frozen=True, kw_only=True, tag="plugin"):
     identities: tuple[Identity | None, ...] = ()
 
 
-class LeaseStep(msgspec.Struct, frozen=True, kw_only=True, tag="lease"):
+class LeaseStep(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="lease"):
     """Addresses of a built-in IPAM; released by container id and interface name."""
 
     type: str
@@ -30,7 +30,7 @@ class LeaseStep(msgspec.Struct, frozen=True, kw_only=True, tag="lease"):
     network: str = ""
 
 
-class ForeignStep(msgspec.Struct, frozen=True, kw_only=True, tag="foreign"):
+class ForeignStep(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="foreign"):
     """A foreign plugin that ran ADD; DEL runs the same type with the same configuration."""
 
     type: str

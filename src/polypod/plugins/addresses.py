@@ -52,7 +52,7 @@ def configure(
         addresses=tuple(str(ip.address) for ip in ips),
         routes=tuple(_spec(route, gateways) for route in routes),
         sysctls=sysctls,
-        settle=6 in gateways,
+        settle=6 in gateways,  # noqa: PLR2004 - IPv6
     )
 
 
@@ -86,7 +86,7 @@ def configured_dns(config: Mapping[str, object]) -> DNS:
 
 
 def has_dns(config: Mapping[str, object]) -> bool:
-    """Tell whether the configuration sets any of them; an empty list counts, an empty domain not."""
+    """Tell whether the configuration sets any; an empty list counts, an empty domain does not."""
     table = fields.table(config, "dns") or {}
     lists = ("nameservers", "search", "options")
     return bool(fields.text(table, "domain")) or any(

@@ -1,0 +1,32 @@
+"""A journal that keeps nothing, for calls that are undone by their own configuration."""
+
+from __future__ import annotations
+
+from polypod.plan.record import Record
+
+
+class NoJournal:
+    """Forgets."""
+
+    def put(self, record: Record) -> None:
+        """Do nothing."""
+
+    def remove(self, record: Record) -> None:
+        """Do nothing."""
+
+    def of_container(self, container_id: str) -> tuple[Record, ...]:
+        """Return nothing."""
+        del container_id
+        return ()
+
+    def all(self) -> tuple[Record, ...]:
+        """Return nothing."""
+        return ()
+
+    def bury(self, container_id: str) -> None:
+        """Do nothing."""
+
+    def is_buried(self, container_id: str) -> bool:
+        """Return False."""
+        del container_id
+        return False
