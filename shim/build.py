@@ -21,10 +21,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "shim" / "shim.c"
 ARCHITECTURES = ("x86_64", "aarch64")
-WARNINGS = (
-    "-std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes "
-    "-Wmissing-prototypes -Wformat=2 -Wswitch-enum -Werror"
-).split()
+WARNINGS = [
+    "-std=c11",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wshadow",
+    "-Wconversion",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Wformat=2",
+    "-Wswitch-enum",
+    "-Werror",
+]
 RELEASE = ["-Os", "-static", "-s"]
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 

@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
         from polypod.cli import plugin
 
         return plugin.main(name)
-    if len(words) == 3 and words[1] == "plugin" and words[2] in PLUGIN_NAMES:  # noqa: PLR2004
+    if len(words) == 3 and words[1] == "plugin" and words[2] in PLUGIN_NAMES:
         from polypod.cli import plugin
 
         return plugin.main(words[2])

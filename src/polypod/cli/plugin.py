@@ -21,9 +21,7 @@ def main(type_: str) -> int:
         return 0
     if command == "VERSION":
         known = ",".join(f'"{version}"' for version in ALL_VERSIONS)
-        sys.stdout.write(
-            f'{{"cniVersion":"{ALL_VERSIONS[-1]}","supportedVersions":[{known}]}}\n'
-        )
+        sys.stdout.write(f'{{"cniVersion":"{ALL_VERSIONS[-1]}","supportedVersions":[{known}]}}\n')
         return 0
     code, stdout = run(type_, dict(os.environ), sys.stdin.buffer.read((1 << 20) + 1))
     sys.stdout.buffer.write(stdout)
@@ -33,6 +31,6 @@ def main(type_: str) -> int:
 
 def run(type_: str, environment: dict[str, str], stdin: bytes) -> tuple[int, bytes]:
     """Run one command; return exit code and stdout."""
-    from polypod.cli.standalone import call  # noqa: PLC0415 - VERSION stays lean
+    from polypod.cli.standalone import call
 
     return call(type_, environment, stdin)

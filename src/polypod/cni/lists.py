@@ -11,7 +11,7 @@ from typing import cast
 
 from polypod.cni import encode, fields
 from polypod.cni.config import name_pattern
-from polypod.cni.labels import ALL_VERSIONS, OLDEST, numbers
+from polypod.cni.labels import ALL_VERSIONS, OLDEST
 from polypod.errors import DecodeError, InvalidConfigError
 
 
@@ -80,7 +80,7 @@ def _version(decoded: Mapping[str, object]) -> str:
     offered = [v for v in (own, *fields.texts(decoded, "cniVersions")) if v]
     known = [version for version in offered if version in ALL_VERSIONS]
     if fields.get(decoded, "cniVersions") is not None and known:
-        return max(known, key=numbers)
+        return max(known, key=ALL_VERSIONS.index)
     return own or OLDEST
 
 
@@ -125,7 +125,5 @@ def plugin_stdin(
     capability_args: Mapping[str, object],
 ) -> bytes:
     """Return plugin_config as compact JSON with sorted keys."""
-    config = plugin_config(
-        network, index, prev_result=prev_result, capability_args=capability_args
-    )
+    config = plugin_config(network, index, prev_result=prev_result, capability_args=capability_args)
     return encode.compact(cast("Mapping[str, object]", config))

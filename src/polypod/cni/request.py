@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from polypod.cni import config
 from polypod.cni.config import NetworkConfig
@@ -19,7 +19,7 @@ CONTAINER_ID_LIMIT = 256
 IFNAME_LIMIT = 15
 
 
-class Command(str, Enum):
+class Command(StrEnum):
     """The verbs of CNI 1.1.0."""
 
     ADD = "ADD"

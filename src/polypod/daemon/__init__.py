@@ -1,1 +1,1 @@
-"""The long-lived process: socket, queues, limits, metrics, and where the engine meets real doors."""
+"""The long-lived process: socket, queues, limits, metrics; here the engine meets real doors."""

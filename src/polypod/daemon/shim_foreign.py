@@ -8,9 +8,9 @@ from __future__ import annotations
 import socket
 
 from polypod.daemon import wire
-from polypod.plan.foreign import ForeignCall
 from polypod.foreign import find, outcome
 from polypod.foreign.outcome import Ended, Outcome
+from polypod.plan.foreign import ForeignCall
 
 _ENDED = {
     wire.How.EXITED: Ended.EXITED,
@@ -61,7 +61,5 @@ class ShimForeign:
         )
         return outcome.read(
             call.type,
-            Outcome(
-                ended=_ENDED[ran.how], number=ran.value, stdout=ran.stdout, stderr=ran.stderr
-            ),
+            Outcome(ended=_ENDED[ran.how], number=ran.value, stdout=ran.stdout, stderr=ran.stderr),
         )

@@ -145,7 +145,7 @@ def _check_names(found: Sequence[Attachment]) -> None:
 
 
 def _check_ifname(name: str) -> None:
-    if not 0 < len(name.encode()) <= 15 or name in {".", ".."}:  # noqa: PLR2004 - IFNAMSIZ - 1
+    if not 0 < len(name.encode()) <= 15 or name in {".", ".."}:
         raise InvalidAnnotationError(
             f"interface name {name[:40]!r} is empty, too long, or a dot",
             hint="interface names have 1 to 15 bytes",

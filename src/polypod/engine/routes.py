@@ -60,5 +60,5 @@ def _without_default(result: Result, family: int) -> Result:
 
 def _with_default(result: Result, gateway: str) -> Result:
     via = ip_address(gateway)
-    dst = ip_interface("0.0.0.0/0" if via.version == 4 else "::/0")  # noqa: PLR2004
+    dst = ip_interface("0.0.0.0/0" if via.version == 4 else "::/0")
     return replace(result, routes=(*result.routes, Route(dst=dst, gw=via)))

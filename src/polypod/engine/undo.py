@@ -15,8 +15,8 @@ from polypod.engine import execute
 from polypod.engine.doors import Caller, Doors, Namespaces
 from polypod.errors import PolypodError
 from polypod.ipam._shape import Pools
-from polypod.plan.ops import LINK_MAKERS, Identity
 from polypod.plan.foreign import ForeignCall
+from polypod.plan.ops import LINK_MAKERS, Identity
 from polypod.plan.record import ForeignStep, LeaseStep, PluginStep, Record
 
 

@@ -69,4 +69,4 @@ def _status(outcome: Outcome) -> str:
         case Ended.NOT_STARTED:
             return f"could not be started (errno {outcome.number})"
         case Ended.TIMED_OUT | Ended.TOO_MUCH_OUTPUT:
-            return outcome.ended.value
+            return str(outcome.ended.value)

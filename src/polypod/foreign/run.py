@@ -60,7 +60,9 @@ def _run(executable: Path, call: ForeignCall) -> Outcome:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CNI_")}
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         try:
-            child = _start(executable, {**kept, **environment(call)}, stdout.fileno(), stderr.fileno())
+            child = _start(
+                executable, {**kept, **environment(call)}, stdout.fileno(), stderr.fileno()
+            )
         except OSError as error:
             return Outcome(ended=Ended.NOT_STARTED, number=error.errno or 0)
         ended = _feed(child, call.stdin)

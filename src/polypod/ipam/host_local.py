@@ -125,7 +125,9 @@ class HostLocal:
     def add(self, call: LeaseCall, pools: Pools) -> Result:
         """Reserve one address of each set; on failure none stays reserved."""
         wanted = settings(call)
-        dns = read_resolv_conf(pools.resolv_conf(wanted.resolv_conf)) if wanted.resolv_conf else DNS()
+        dns = (
+            read_resolv_conf(pools.resolv_conf(wanted.resolv_conf)) if wanted.resolv_conf else DNS()
+        )
         left = list(wanted.requested)
         found: list[IPConfig] = []
         with pools.locked(wanted.directory, call.network) as pool:
@@ -220,7 +222,7 @@ def read_resolv_conf(text: str) -> DNS:
     domain = ""
     for line in text.splitlines():
         words = line.split()
-        if len(words) < 2 or line.lstrip()[0] in "#;":  # noqa: PLR2004 - key and value
+        if len(words) < 2 or line.lstrip()[0] in "#;":
             continue
         match words[0]:
             case "nameserver":

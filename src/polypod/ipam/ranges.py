@@ -88,7 +88,7 @@ def _subnet(text: str) -> Network:
     network = value.network
     if isinstance(value, ipaddress.IPv6Interface) and value.ip.ipv4_mapped is not None:
         raise PluginError("IPNet IP and Mask version mismatch")
-    if network.max_prefixlen - network.prefixlen < 2:  # noqa: PLR2004 - two host bits at least
+    if network.max_prefixlen - network.prefixlen < 2:
         raise PluginError(f"Network {network} too small to allocate from")
     if value.ip != network.network_address:
         raise PluginError(

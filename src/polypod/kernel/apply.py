@@ -189,7 +189,7 @@ def replace_default_route(op: ops.ReplaceDefaultRoute, spaces: Spaces) -> None:
     link = spaces.link(Where.SANDBOX, op.ifname)
     if link is None:
         raise PluginError(f'failed to lookup "{op.ifname}": Link not found')
-    dst = "0.0.0.0/0" if op.family == 4 else "::/0"  # noqa: PLR2004 - the IP version
+    dst = "0.0.0.0/0" if op.family == 4 else "::/0"
     spec = ops.RouteSpec(dst=dst, gw=op.gateway)
     try:
         body = routes.route(link.index, spec)

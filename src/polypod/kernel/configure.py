@@ -27,15 +27,25 @@ def configure(op: ops.Configure, spaces: Spaces) -> None:
     if link is None:
         raise PluginError(f'failed to lookup "{op.ifname}": Link not found')
     _sysctls(op, spaces)
-    first = [(f'failed to add IP addr {routes.described_address(address)} to "{op.ifname}"',
-              Message(routes.RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL,
-                      routes.address(link.index, address))) for address in op.addresses]
+    first = [
+        (
+            f'failed to add IP addr {routes.described_address(address)} to "{op.ifname}"',
+            Message(
+                routes.RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, routes.address(link.index, address)
+            ),
+        )
+        for address in op.addresses
+    ]
     if op.up:
         up = Message(links.RTM_NEWLINK, 0, links.header(link.index, links.IFF_UP, links.IFF_UP))
         first.append((f'failed to set "{op.ifname}" UP', up))
-    then = [(f"failed to add route '{routes.described(route, op.ifname)}'",
-             Message(routes.RTM_NEWROUTE, NLM_F_CREATE, routes.route(link.index, route)))
-            for route in op.routes]
+    then = [
+        (
+            f"failed to add route '{routes.described(route, op.ifname)}'",
+            Message(routes.RTM_NEWROUTE, NLM_F_CREATE, routes.route(link.index, route)),
+        )
+        for route in op.routes
+    ]
     if op.settle:
         _send(first, spaces)
         _settle(op.ifname, link.index, spaces)
@@ -115,7 +125,7 @@ def wait_oper_up(op: ops.WaitOperUp, spaces: Spaces) -> None:
 
 def drop_defaults(family: int, names: Sequence[str], spaces: Spaces) -> None:
     """Delete the main table's default routes of a family through these links."""
-    dst = "0.0.0.0/0" if family == 4 else "::/0"  # noqa: PLR2004 - the IP version
+    dst = "0.0.0.0/0" if family == 4 else "::/0"
     for route in read.main_routes(Where.SANDBOX, spaces):
         link = spaces.link(Where.SANDBOX, route.device) if route.device in names else None
         if route.dst != dst or link is None:

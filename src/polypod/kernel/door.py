@@ -50,9 +50,7 @@ class KernelDoor:
     """Opens namespaces."""
 
     @contextlib.contextmanager
-    def enter(
-        self, *, sandbox: int | str | None, host: int | None
-    ) -> Iterator[OpenNamespaces]:
+    def enter(self, *, sandbox: int | str | None, host: int | None) -> Iterator[OpenNamespaces]:
         """Open both for the length of a block; a missing path opens without sandbox.
 
         Raises:
@@ -60,9 +58,7 @@ class KernelDoor:
         """
         opened = netns.open_path(sandbox) if isinstance(sandbox, str) and sandbox else None
         fd = sandbox if isinstance(sandbox, int) else opened
-        spaces = Spaces(
-            sandbox=fd, host=host, missing=sandbox if isinstance(sandbox, str) else ""
-        )
+        spaces = Spaces(sandbox=fd, host=host, missing=sandbox if isinstance(sandbox, str) else "")
         try:
             yield OpenNamespaces(spaces)
         finally:

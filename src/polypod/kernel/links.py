@@ -52,7 +52,7 @@ def mac_bytes(mac: str) -> bytes:
     if "." in mac:
         raw = [part[at : at + 2] for part in mac.split(".") for at in (0, 2)]
     try:
-        found = bytes(int(part, 16) for part in raw if len(part) == 2)  # noqa: PLR2004
+        found = bytes(int(part, 16) for part in raw if len(part) == 2)
     except ValueError:
         found = b""
     if len(found) not in {6, 8, 20} or len(found) != len(raw):
@@ -60,9 +60,7 @@ def mac_bytes(mac: str) -> bytes:
     return found
 
 
-def veth(  # noqa: PLR0913 - one message carries the pair
-    *, host_name: str, ifname: str, sandbox: int, master: int, mtu: int, mac: str
-) -> bytes:
+def veth(*, host_name: str, ifname: str, sandbox: int, master: int, mtu: int, mac: str) -> bytes:
     """Return the body that makes a pair: one end here, enslaved and up, the other in a sandbox."""
     queues = u32(IFLA_NUM_TX_QUEUES, 1) + u32(IFLA_NUM_RX_QUEUES, 1)
     size = u32(IFLA_MTU, mtu) if mtu else b""
@@ -85,7 +83,7 @@ def veth(  # noqa: PLR0913 - one message carries the pair
     )
 
 
-def macvlan(  # noqa: PLR0913 - one message carries all of it
+def macvlan(
     *, ifname: str, parent: int, sandbox: int | None, mode: str, mtu: int, mac: str, queue: int
 ) -> bytes:
     """Return the body that makes a macvlan; sandbox None makes it where the socket is."""
@@ -184,7 +182,7 @@ def parse_port(body: bytes) -> Port:
     flags = attributes(found.get(IFLA_PROTINFO, b""))
     pvid, vlans = 0, []
     for kind, payload in netlink.each_attribute(found.get(IFLA_AF_SPEC, b"")):
-        if kind == 2 and len(payload) >= 4:  # noqa: PLR2004 - IFLA_BRIDGE_VLAN_INFO
+        if kind == 2 and len(payload) >= 4:
             mark, vid = struct.unpack_from("=HH", payload)
             vlans.append(vid)
             pvid = vid if mark & 2 else pvid
@@ -214,4 +212,9 @@ def host_pair(name: str, peer: str, mtu: int) -> bytes:
     """Return the body that makes a pair whose ends both stay in the host."""
     size = u32(IFLA_MTU, mtu) if mtu else b""
     other = header() + text(IFLA_IFNAME, peer) + size
-    return header() + text(IFLA_IFNAME, name) + size + _info("veth", attr(_PEER | netlink.NESTED, other))
+    return (
+        header()
+        + text(IFLA_IFNAME, name)
+        + size
+        + _info("veth", attr(_PEER | netlink.NESTED, other))
+    )

@@ -81,7 +81,7 @@ def each_attribute(raw: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at + 4 <= len(raw):
         length, kind = _attr.unpack_from(raw, at)
-        if length < 4 or at + length > len(raw):  # noqa: PLR2004 - the attribute's own header
+        if length < 4 or at + length > len(raw):
             return
         yield kind & TYPE_MASK, raw[at + 4 : at + length]
         at += (length + 3) & ~3
@@ -92,7 +92,7 @@ def messages(raw: bytes) -> Iterator[tuple[Message, int]]:
     at = 0
     while at + 16 <= len(raw):
         length, kind, flags, sequence, _ = _header.unpack_from(raw, at)
-        if length < 16 or at + length > len(raw):  # noqa: PLR2004 - the message's own header
+        if length < 16 or at + length > len(raw):
             return
         yield Message(kind, flags, raw[at + 16 : at + length]), sequence
         at += (length + 3) & ~3
@@ -213,7 +213,7 @@ class Rtnetlink:
                     continue
                 interrupted = interrupted or bool(message.flags & NLM_F_DUMP_INTR)
                 if message.type in {NLMSG_DONE, NLMSG_ERROR}:
-                    error = _error(message) if len(message.body) >= 4 else None  # noqa: PLR2004
+                    error = _error(message) if len(message.body) >= 4 else None
                     if error is not None:
                         raise error
                     return heard, interrupted

@@ -124,7 +124,7 @@ def _masquerade_frame() -> list[Json]:
 
 def _masquerade_rule(address: str, comment: str) -> Json:
     value = ipaddress.ip_interface(address)
-    protocol = "ip" if value.version == 4 else "ip6"  # noqa: PLR2004 - the IP version
+    protocol = "ip" if value.version == 4 else "ip6"
     network = _prefix(str(value.network.network_address), value.network.prefixlen)
     expressions: list[Json] = [
         _match(protocol, "saddr", str(value.ip), "=="),
@@ -148,9 +148,7 @@ def _rule(place: Mapping[str, str], chain: str, expr: list[Json], comment: str =
     return {"add": {"rule": {**rule, "comment": comment} if comment else rule}}
 
 
-def _deletions(
-    place: Mapping[str, str], chain: str, comment: str, spaces: Spaces
-) -> list[Json]:
+def _deletions(place: Mapping[str, str], chain: str, comment: str, spaces: Spaces) -> list[Json]:
     return [
         {"delete": {"rule": {**place, "chain": chain, "handle": rule["handle"]}}}
         for rule in _rules(place["family"], place["table"], chain, spaces)

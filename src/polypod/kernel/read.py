@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from polypod.errors import KernelError
 from polypod.kernel import links, routes, sysctl
+from polypod.kernel.netlink import u32
 from polypod.kernel.spaces import Spaces
 from polypod.plan.facts import (
-    AddressesQuery,
     Address,
+    AddressesQuery,
     Fact,
     Facts,
     Link,
@@ -73,7 +74,7 @@ def main_routes(where: Where, spaces: Spaces) -> tuple[RouteFact, ...]:
     if where is Where.SANDBOX and not spaces.has_sandbox:
         return ()
     socket = spaces.socket(where)
-    heard = socket.dump(links.RTM_GETLINK, links.header() + links.u32(links.IFLA_EXT_MASK, 8))
+    heard = socket.dump(links.RTM_GETLINK, links.header() + u32(links.IFLA_EXT_MASK, 8))
     names = {link.index: link.name for link in (links.parse(m.body) for m in heard)}
     found: list[RouteFact] = []
     for family in (routes.AF_INET, routes.AF_INET6):

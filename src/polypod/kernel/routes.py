@@ -24,7 +24,7 @@ _rtmsg = struct.Struct("=BBBBBBBBI")
 
 def family_of(version: int) -> int:
     """Return the address family of IP version 4 or 6."""
-    return AF_INET if version == 4 else AF_INET6  # noqa: PLR2004 - the IP version
+    return AF_INET if version == 4 else AF_INET6
 
 
 def address(index: int, prefix: str) -> bytes:
@@ -70,7 +70,7 @@ def route(index: int, spec: RouteSpec) -> bytes:
         dst.prefixlen,
         0,
         0,
-        table if table < 256 else 0,  # noqa: PLR2004 - the header's field is one byte
+        table if table < 256 else 0,
         _PROTOCOL_BOOT,
         spec.scope,
         _UNICAST,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from polypod.errors import KernelError, PluginError
 from polypod.kernel import links, routes, sysctl
-from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, attr
+from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, attr, u32
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
 from polypod.plan.facts import Link, Where
@@ -81,7 +81,7 @@ def add_vlan_gateway(op: ops.AddVlanGateway, spaces: Spaces) -> None:
     socket.one(
         links.RTM_NEWLINK,
         0,
-        links.header(peer.index, 1, 1) + links.u32(links.IFLA_MASTER, bridge.index),
+        links.header(peer.index, 1, 1) + u32(links.IFLA_MASTER, bridge.index),
     )
     set_vlans(peer.index, op.vlan, (), spaces, clear=op.clear)
     own = _bridge(op.name, spaces)
@@ -116,7 +116,7 @@ def _vlans(index: int, spaces: Spaces) -> tuple[int, ...]:
 
 def enable_forwarding(op: ops.EnableForwarding, spaces: Spaces) -> None:
     """Switch on forwarding unless it is on."""
-    key = "net/ipv4/ip_forward" if op.family == 4 else "net/ipv6/conf/all/forwarding"  # noqa: PLR2004
+    key = "net/ipv4/ip_forward" if op.family == 4 else "net/ipv6/conf/all/forwarding"
     with spaces.inside(Where.HOST):
         if sysctl.read(key) != "1":
             sysctl.write(key, "1")

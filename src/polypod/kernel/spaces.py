@@ -97,7 +97,7 @@ class Spaces:
 
     def link_body(self, where: Where, name: str) -> bytes | None:
         """Return the message about a link, None when it, or the sandbox, is not there."""
-        if (where is Where.SANDBOX and not self.has_sandbox) or not 0 < len(name.encode()) < 16:  # noqa: PLR2004 - IFNAMSIZ
+        if (where is Where.SANDBOX and not self.has_sandbox) or not 0 < len(name.encode()) < 16:
             return None
         try:
             answers = self.socket(where).one(links.RTM_GETLINK, 0, links.by_name(name))

@@ -12,6 +12,7 @@ import msgspec
 
 from polypod.errors import KernelError, PluginError
 from polypod.kernel import apply, links, nft
+from polypod.kernel.netlink import u32
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
 from polypod.plan.facts import Where
@@ -59,9 +60,7 @@ def _write_back(op: ops.WriteSysctl, spaces: Spaces) -> None:
     if op.previous is None or (op.where is Where.SANDBOX and not spaces.has_sandbox):
         return
     try:
-        apply.write_sysctl(
-            ops.WriteSysctl(where=op.where, key=op.key, value=op.previous), spaces
-        )
+        apply.write_sysctl(ops.WriteSysctl(where=op.where, key=op.key, value=op.previous), spaces)
     except PluginError:
         return  # the sysctl went with its link
 
@@ -76,7 +75,7 @@ def delete_links(made: Sequence[tuple[str, Identity | None]], spaces: Spaces) ->
     wanted = {index for name, identity in made if (index := ours(name, identity, spaces))}
     if len(wanted) > 1 and _group(spaces) == wanted:
         try:
-            body = links.header() + links.u32(links.IFLA_GROUP, links.OUR_GROUP)
+            body = links.header() + u32(links.IFLA_GROUP, links.OUR_GROUP)
             spaces.socket(Where.SANDBOX).one(links.RTM_DELLINK, 0, body)
         except KernelError:
             pass  # one that cannot be deleted spoils the group: one by one, then
@@ -87,7 +86,7 @@ def delete_links(made: Sequence[tuple[str, Identity | None]], spaces: Spaces) ->
 
 
 def _group(spaces: Spaces) -> set[int]:
-    question = links.header() + links.u32(links.IFLA_EXT_MASK, 8)
+    question = links.header() + u32(links.IFLA_EXT_MASK, 8)
     heard = spaces.socket(Where.SANDBOX).dump(links.RTM_GETLINK, question)
     return {
         links.parse(message.body).index

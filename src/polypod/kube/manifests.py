@@ -53,7 +53,9 @@ class ManifestSource:
 
     def pod(self, namespace: str, name: str) -> Pod | None:
         """Return a pod, None when no file has it."""
-        return next((f.pods[namespace, name] for f in self._newest() if (namespace, name) in f.pods), None)
+        return next(
+            (f.pods[namespace, name] for f in self._newest() if (namespace, name) in f.pods), None
+        )
 
     def definition(self, namespace: str, name: str) -> Definition | None:
         """Return a network definition, None when no file has it."""

@@ -12,10 +12,12 @@ class NoSource:
     def pod(self, namespace: str, name: str) -> Pod | None:
         """Return None."""
         del namespace, name
+        return None
 
     def definition(self, namespace: str, name: str) -> Definition | None:
         """Return None."""
         del namespace, name
+        return None
 
 
 class NoStatus:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from pathlib import Path
 
@@ -38,7 +37,7 @@ class StatusFiles:
             return
         path.unlink(missing_ok=True)
         try:
-            os.rmdir(path.parent)
+            path.parent.rmdir()
         except OSError:
             return
 

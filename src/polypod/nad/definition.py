@@ -38,8 +38,7 @@ def network_config(definition: Definition) -> bytes | None:
         decoded = fields.decode_object(raw, "failed to unmarshal Spec.Config")
     except DecodeError as error:
         raise InvalidConfigError(
-            f"network-attachment-definition {definition.namespace}/{definition.name}:"
-            f" {error.cause}"
+            f"network-attachment-definition {definition.namespace}/{definition.name}: {error.cause}"
         ) from error
     if fields.get(decoded, "name") not in {None, ""}:
         return raw

@@ -90,14 +90,14 @@ def _item(item: str, default_namespace: str) -> Selection:
     """Read one item of the comma list: [namespace/]name[@interface]."""
     item = item.strip()
     parts = item.split("/")
-    if len(parts) > 2:  # noqa: PLR2004 - namespace and name
+    if len(parts) > 2:
         raise _bad("parsePodNetworkObjectName: Invalid network object (failed at '/')")
-    namespace = parts[0].strip() if len(parts) == 2 else ""  # noqa: PLR2004
+    namespace = parts[0].strip() if len(parts) == 2 else ""
     names = parts[-1].split("@")
-    if len(names) > 2:  # noqa: PLR2004 - name and interface
+    if len(names) > 2:
         raise _bad("parsePodNetworkObjectName: Invalid network object (failed at '@')")
     name = names[0].strip()
-    interface = names[1].strip() if len(names) == 2 else ""  # noqa: PLR2004
+    interface = names[1].strip() if len(names) == 2 else ""
     for word in (namespace, name):
         if word and not _label.fullmatch(word):
             raise _bad(
@@ -144,13 +144,9 @@ def _selection(table: Mapping[str, object], default_namespace: str) -> Selection
     return Selection(
         name=fields.text(table, "name"),
         namespace=fields.text(table, "namespace") or default_namespace,
-        interface=fields.text(table, "interface")
-        or fields.text(table, "interfaceRequest")
-        or None,
+        interface=fields.text(table, "interface") or fields.text(table, "interfaceRequest") or None,
         mac=_hardware(table, "mac", "failed to mac: "),
-        infiniband_guid=_hardware(
-            table, "infiniband-guid", "failed to validate infiniband GUID: "
-        ),
+        infiniband_guid=_hardware(table, "infiniband-guid", "failed to validate infiniband GUID: "),
         ips=_ips(table),
         port_mappings=_port_mappings(table),
         bandwidth=_numbers(

@@ -7,7 +7,7 @@ route without a gateway is left out, and only a mask of zero is a default route.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from polypod.cni import encode
 from polypod.cni.result import DNS, IPConfig, Result
@@ -23,7 +23,7 @@ class Entry:
     mac: str = ""
     mtu: int = 0
     default: bool = False
-    dns: DNS = DNS()
+    dns: DNS = field(default_factory=DNS)
     gateway: tuple[str, ...] = ()
 
 
@@ -53,9 +53,7 @@ def entries(result: Result, *, name: str, is_default: bool) -> tuple[Entry, ...]
     )
 
 
-def _single(
-    result: Result, name: str, gateways: tuple[str, ...], *, is_default: bool
-) -> Entry:
+def _single(result: Result, name: str, gateways: tuple[str, ...], *, is_default: bool) -> Entry:
     link = result.interfaces[0]
     return Entry(
         name=name,

@@ -52,7 +52,7 @@ def configure(
         addresses=tuple(str(ip.address) for ip in ips),
         routes=tuple(_spec(route, gateways) for route in routes),
         sysctls=sysctls,
-        settle=6 in gateways,  # noqa: PLR2004 - IPv6
+        settle=6 in gateways,
     )
 
 

@@ -86,7 +86,7 @@ def sysctl_key(name: str, ifname: str) -> str:
             parts = parts[:-1]
         elif part not in {"", "."}:
             parts.append(part)
-    if len(parts) < 2 or parts[0] != "net":  # noqa: PLR2004 - net/ and something below
+    if len(parts) < 2 or parts[0] != "net":
         raise PluginError(f"invalid net sysctl key: {quoted(path)}")
     return "/".join(parts)
 

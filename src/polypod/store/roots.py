@@ -16,7 +16,9 @@ class Roots:
 
     def __init__(self, extra: Sequence[Path] | None) -> None:
         """Allow the fixed roots and some more."""
-        self._roots = None if extra is None else [Path(os.path.realpath(r)) for r in (*ALWAYS, *extra)]
+        self._roots = (
+            None if extra is None else [Path(os.path.realpath(r)) for r in (*ALWAYS, *extra)]
+        )
 
     def check(self, folder: Path) -> Path:
         """Return the folder with every link resolved.

@@ -415,7 +415,7 @@ def test_a_refused_frame_leaves_no_descriptor_open(mask: int) -> None:
         b"PLYP",
         b"X" * 12,
         struct.pack("<4sHHI", b"PLYP", 1, 1, 9 << 20),
-        b"PLYP\1\0\1\0\9\0\0\0a",
+        b"PLYP\1\0\1\0\\9\0\0\0a",
     ],
 )
 def test_a_broken_frame_is_refused(frame: bytes) -> None:
