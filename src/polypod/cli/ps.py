@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -57,12 +58,12 @@ def _table(rows: list[dict[str, object]]) -> None:
     for title in ("POD", "INTERFACE", "NETWORK", "ADDRESSES", "SINCE", "MS", "STATE"):
         table.add_column(title, overflow="fold")
     for entry in rows:
-        addresses = entry["addresses"]
+        addresses = cast("list[str]", entry["addresses"])
         table.add_row(
             f"{entry['namespace']}/{entry['pod']}",
             str(entry["interface"]),
             str(entry["network"]),
-            ", ".join(addresses) if isinstance(addresses, list) else "",
+            ", ".join(addresses),
             str(entry["since"]),
             str(entry["milliseconds"]),
             str(entry["state"]),

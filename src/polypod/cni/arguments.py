@@ -5,7 +5,7 @@ What a value means is decided by the plugin that knows the key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from polypod.cni.quote import quoted, quoted_list
 from polypod.errors import PluginError
@@ -71,8 +71,6 @@ def pairs(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def render(pairs: Iterable[tuple[str, str]] | Mapping[str, str]) -> str:
+def render(given: Iterable[tuple[str, str]]) -> str:
     """Return the pairs as CNI_ARGS, in the order given."""
-    if isinstance(pairs, Mapping):
-        pairs = pairs.items()
-    return ";".join(f"{key}={value}" for key, value in pairs)
+    return ";".join(f"{key}={value}" for key, value in given)

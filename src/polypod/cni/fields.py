@@ -13,7 +13,13 @@ import msgspec
 
 from polypod.errors import DecodeError
 
-type_names = {str: "string", bool: "boolean", int: "number", dict: "object", list: "list"}
+type_names: dict[type[object], str] = {
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    dict: "object",
+    list: "list",
+}
 
 
 def decode_object(raw: bytes, what: str) -> dict[str, object]:
@@ -44,7 +50,7 @@ def get(mapping: Mapping[str, object], key: str) -> object:
 
 
 def _wrong(key: str, value: object, wanted: str) -> DecodeError:
-    got = type_names.get(type(value), "number")
+    got = type_names.get(cast("type[object]", type(value)), "number")
     return DecodeError(f"{key}: a {wanted} is expected, got a {got}")
 
 

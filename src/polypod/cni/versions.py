@@ -157,8 +157,10 @@ def _read_flat(table: Table) -> Result:
         if part is None:
             continue
         ips.append(IPConfig(address=_prefix(part, "ip"), gateway=_address(part, "gateway")))
-        for route in fields.objects(part, "routes") or ():
-            routes.append(Route(dst=_prefix(route, "dst"), gw=_address(route, "gw")))
+        routes.extend(
+            Route(dst=_prefix(route, "dst"), gw=_address(route, "gw"))
+            for route in fields.objects(part, "routes") or ()
+        )
     dns = read_dns(fields.table(table, "dns"))
     return Result(ips=tuple(ips), routes=tuple(routes), dns=dns)
 

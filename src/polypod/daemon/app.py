@@ -14,6 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from polypod.daemon import wire
 from polypod.daemon.dispatch import Dispatcher
@@ -127,7 +128,7 @@ class Daemon:
             StorageError: the socket cannot be made.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
+            signal.signal(number, self._on_signal)
         page = self._open_page()
         self._recover()
         self._replay_spool()
@@ -145,6 +146,10 @@ class Daemon:
             page.stop()
         self._lock.release()
         log.info("daemon.stopped")
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._stop.set()
 
     def _open_page(self) -> HealthPage | None:
         if not self._options.metrics:

@@ -13,7 +13,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -83,7 +83,7 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A plugin for the shim to run; `max_output` bounds each stream, and the shim caps it at 3 MiB."""
+    """A plugin for the shim to run; `max_output` bounds each stream (the shim: 3 MiB)."""
 
     path: str
     environment: dict[str, str]
@@ -293,7 +293,7 @@ def _send(sock: socket.socket, kind: Kind, payload: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _timeout_kept(sock: socket.socket) -> Iterator[None]:
+def _timeout_kept(sock: socket.socket) -> Generator[None]:
     before = sock.gettimeout()
     try:
         yield

@@ -18,7 +18,7 @@ class Attachment:
     position: int
     arguments: str = ""
     """CNI_ARGS for its plugins."""
-    capabilities: Mapping[str, object] = field(default_factory=dict)
+    capabilities: Mapping[str, object] = field(default_factory=dict[str, object])
     """Values for runtimeConfig, by capability."""
     path: tuple[str, ...] = ()
     default_route: tuple[str, ...] | None = None

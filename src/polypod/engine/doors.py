@@ -44,7 +44,7 @@ class Namespaces(Protocol):
         """Take one op back; what is gone, or not ours any more, is left alone."""
         ...
 
-    def delete_links(self, links: Sequence[tuple[str, Identity | None]]) -> None:
+    def delete_links(self, made: Sequence[tuple[str, Identity | None]]) -> None:
         """Delete several links of the sandbox at once (as a group), each if it is still ours."""
         ...
 

@@ -35,7 +35,7 @@ def shim_binary() -> Path:
 
 
 def install_shim(directory: Path, *, links: bool) -> list[Path]:
-    """Place the shim, and links under plugin names if wanted; return the paths that are ours now."""
+    """Place the shim, and links under plugin names if wanted; return the paths that are ours."""
     try:
         target = directory / SHIM_NAME
         _place(shim_binary().read_bytes(), target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from polypod.kernel import apply, netns, read, undo
 from polypod.kernel.spaces import Spaces
@@ -50,7 +50,7 @@ class KernelDoor:
     """Opens namespaces."""
 
     @contextlib.contextmanager
-    def enter(self, *, sandbox: int | str | None, host: int | None) -> Iterator[OpenNamespaces]:
+    def enter(self, *, sandbox: int | str | None, host: int | None) -> Generator[OpenNamespaces]:
         """Open both for the length of a block; a missing path opens without sandbox.
 
         Raises:

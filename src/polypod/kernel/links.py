@@ -180,7 +180,8 @@ def parse_port(body: bytes) -> Port:
     """Read a bridge port from a message's body."""
     found = attributes(body[16:])
     flags = attributes(found.get(IFLA_PROTINFO, b""))
-    pvid, vlans = 0, []
+    pvid = 0
+    vlans: list[int] = []
     for kind, payload in netlink.each_attribute(found.get(IFLA_AF_SPEC, b"")):
         if kind == 2 and len(payload) >= 4:
             mark, vid = struct.unpack_from("=HH", payload)

@@ -145,7 +145,7 @@ class Rtnetlink:
     def many(self, wanted: Sequence[Message]) -> list[list[Message] | KernelError]:
         """Send messages in one go and return, for each, its answers or its error."""
         first = self._sequence + 1
-        parts = []
+        parts: list[bytes] = []
         for message in wanted:
             self._sequence += 1
             parts.append(

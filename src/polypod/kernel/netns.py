@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from polypod.errors import InvalidNetnsError
 
@@ -34,7 +34,7 @@ def _setns(fd: int) -> int:
 
 
 @contextlib.contextmanager
-def inside(fd: int) -> Iterator[None]:
+def inside(fd: int) -> Generator[None]:
     """Run a block in the namespace that fd refers to.
 
     Raises:

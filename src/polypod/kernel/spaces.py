@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from polypod.errors import InvalidNetnsError, KernelError
 from polypod.kernel import links, netns
@@ -74,7 +74,7 @@ class Spaces:
             os.close(own)
 
     @contextlib.contextmanager
-    def inside(self, where: Where) -> Iterator[None]:
+    def inside(self, where: Where) -> Generator[None]:
         """Run a block inside a namespace (the host's may be the thread's own)."""
         fd = self.sandbox_fd if where is Where.SANDBOX else self._fds[Where.HOST]
         if fd is None:

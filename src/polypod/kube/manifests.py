@@ -37,9 +37,11 @@ class Problem:
 @dataclass(slots=True)
 class _File:
     stamp: Stamp
-    pods: dict[tuple[str, str], Pod] = field(default_factory=dict)
-    definitions: dict[tuple[str, str], Definition] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    pods: dict[tuple[str, str], Pod] = field(default_factory=dict[tuple[str, str], Pod])
+    definitions: dict[tuple[str, str], Definition] = field(
+        default_factory=dict[tuple[str, str], Definition]
+    )
+    problems: list[Problem] = field(default_factory=list[Problem])
 
 
 class ManifestSource:

@@ -15,7 +15,7 @@ class Pod:
     namespace: str
     name: str
     uid: str = ""
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     host_network: bool = False
 
     @property

@@ -20,7 +20,7 @@ class Definition:
     name: str
     config: str | None = None
     """spec.config; None or empty when the network's file is only named."""
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def network_config(definition: Definition) -> bytes | None:

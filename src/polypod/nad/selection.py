@@ -72,7 +72,7 @@ def parse_default(annotation: str, multus_namespace: str) -> Selection:
         InvalidAnnotationError: none, more than one, or not the grammar.
     """
     found = parse(annotation, multus_namespace)
-    if not found:
+    if len(found) == 0:
         raise InvalidAnnotationError("tryLoadK8sPodDefaultNetwork: no network is specified")
     if len(found) > 1:
         raise InvalidAnnotationError(

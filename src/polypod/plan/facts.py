@@ -139,7 +139,7 @@ Fact: TypeAlias = "Link | tuple[Address, ...] | tuple[RouteFact, ...] | str | Po
 class Facts:
     """Answers by query. Asking for what was not queried is a defect (KeyError)."""
 
-    answers: Mapping[Query, Fact] = field(default_factory=dict)
+    answers: Mapping[Query, Fact] = field(default_factory=dict[Query, Fact])
 
     def link(self, where: Where, name: str) -> Link | None:
         """Return the link of that name."""

@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import ipaddress
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from polypod.errors import InvalidConfigError, StorageError
@@ -115,7 +115,7 @@ class LeaseFiles:
         self._roots = Roots(roots)
 
     @contextlib.contextmanager
-    def locked(self, directory: str, network: str) -> Iterator[FilePool]:
+    def locked(self, directory: str, network: str) -> Generator[FilePool]:
         """Hold a network's lock, as the reference does.
 
         Raises:

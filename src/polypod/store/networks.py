@@ -49,7 +49,7 @@ class NetworkFiles:
         return network
 
     def by_name(self, name: str) -> bytes | None:
-        """Return the first configuration of that name in the folder; broken files are passed over."""
+        """Return the first configuration of that name; broken files are passed over."""
         if self._directory is None or not self._directory.is_dir():
             return None
         for path in sorted(self._directory.iterdir()):

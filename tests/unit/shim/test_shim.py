@@ -12,7 +12,7 @@ import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ class Node:
         )
 
     @contextlib.contextmanager
-    def daemon(self, *serves: Serve) -> Iterator[None]:
+    def daemon(self, *serves: Serve) -> Generator[None]:
         """Serve one connection after the other; what a server raises fails the test."""
         failures: list[BaseException] = []
 
