@@ -50,7 +50,7 @@ def get(mapping: Mapping[str, object], key: str) -> object:
 
 
 def _wrong(key: str, value: object, wanted: str) -> DecodeError:
-    got = type_names.get(cast("type[object]", type(value)), "number")
+    got = type_names.get(type(value), "number")
     return DecodeError(f"{key}: a {wanted} is expected, got a {got}")
 
 

@@ -16,6 +16,7 @@ from polypod.engine.doors import Caller, Doors
 from polypod.errors import InvalidNetnsError, PluginError, PolypodError
 from polypod.ipam import IPAM
 from polypod.plan.foreign import ForeignCall
+from polypod.plan.ops import SetLink
 from polypod.plugins import PLUGINS
 from polypod.plugins._shape import Call
 
@@ -136,7 +137,10 @@ def _del(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     plugin, this = PLUGINS[type_], _call(request, doors)
     sandbox = (request.netns or None) if caller.sandbox is None else caller.sandbox
     with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
-        execute.run(plugin.plan_del(this), namespaces, doors)
+        ops = plugin.plan_del(this)
+        if not namespaces.cookie:  # a sandbox that is gone took its links' settings along
+            ops = tuple(op for op in ops if not isinstance(op, SetLink))
+        execute.run(ops, namespaces, doors)
     _release(this, request, doors)
     return b""
 

@@ -136,6 +136,8 @@ def set_port_vlans(op: ops.SetPortVlans, spaces: Spaces) -> None:
 
 def set_link(op: ops.SetLink, spaces: Spaces) -> None:
     """Change a link's attributes, each in its own message so that the error tells which."""
+    if op.where is Where.SANDBOX:
+        spaces.check_sandbox()
     link = spaces.link(op.where, op.name)
     if link is None:
         raise PluginError(f'failed to get "{op.name}": Link not found')

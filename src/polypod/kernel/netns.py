@@ -70,7 +70,7 @@ def open_path(path: str) -> int | None:
     magic = _magic(path)
     if magic not in {NSFS_MAGIC, PROC_MAGIC}:
         os.close(fd)
-        raise InvalidNetnsError(f'unknown FS magic on "{path}": {magic:x}')
+        raise InvalidNetnsError(f'unknown FS magic on "{path}": {magic:x}', code=999)
     return fd
 
 

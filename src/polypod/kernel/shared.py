@@ -24,7 +24,9 @@ def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
             socket.one(links.RTM_NEWLINK, _NEW, body)
         except KernelError as error:
             if error.errno != _EEXIST:
-                raise PluginError(f'could not add "{op.name}": {error.cause}') from error
+                raise PluginError(
+                    f'failed to create bridge "{op.name}": could not add "{op.name}": {error.cause}'
+                ) from error
         with spaces.inside(Where.HOST):
             sysctl.write_if_there(f"net/ipv6/conf/{op.name}/accept_ra", "0")
         found = _bridge(op.name, spaces)

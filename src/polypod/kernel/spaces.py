@@ -41,13 +41,22 @@ class Spaces:
         """
         fd = self._fds[Where.SANDBOX]
         if fd is None:
-            shown = self._missing or ""
             raise InvalidNetnsError(
-                f'failed to open netns "{shown}": failed to Statfs "{shown}":'
-                " no such file or directory",
-                code=999,
+                f'failed to open netns "{self._missing}": {self._not_there()}', code=999
             )
         return fd
+
+    def check_sandbox(self) -> None:
+        """Refuse when there is no sandbox, in the words of plugins that make no link.
+
+        Raises:
+            InvalidNetnsError: there is none.
+        """
+        if not self.has_sandbox:
+            raise InvalidNetnsError(self._not_there(), code=999)
+
+    def _not_there(self) -> str:
+        return f'failed to Statfs "{self._missing}": no such file or directory'
 
     @property
     def cookie(self) -> int:
