@@ -30,7 +30,7 @@ prepare_kernel() {
     modules=$VM/user-mode-linux/usr/lib/uml/modules
     mkdir -p "$VM/tree/lib"
     ln -sfn "$modules" "$VM/tree/lib/modules"
-    kmod=$(find "$VM/kmod" -name kmod -type f -perm -u+x | head -n 1)
+    kmod=$(find "$VM/kmod" -path '*/bin/kmod' -type f | head -n 1)
     library=$(dirname "$(find "$VM/libkmod2" -name 'libkmod.so.2*' | head -n 1)")
     ln -sfn "$kmod" "$VM/modprobe"
     # What the kernel calls when it misses a module.
@@ -39,7 +39,7 @@ prepare_kernel() {
 export LD_LIBRARY_PATH='$library'
 exec '$VM/modprobe' -d '$VM/tree' "\$@"
 EOF
-    busybox=$(find "$VM/busybox-static" -name busybox -type f | head -n 1)
+    busybox=$(find "$VM/busybox-static" -path '*/bin/busybox' -type f | head -n 1)
     chmod +x "$VM/load-module"
 }
 
