@@ -1,0 +1,114 @@
+"""Pods and definitions from dictionaries, networks of files from values, status into a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from polypod.cni import lists
+from polypod.cni.lists import NetworkList
+from polypod.errors import PolypodError
+from polypod.nad.definition import Definition
+from polypod.testing.clock import Trace
+
+CONFIG_SOURCE = "kubernetes.io/config.source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakePod:
+    """A pod as far as its networks go."""
+
+    namespace: str
+    name: str
+    uid: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def static(self) -> bool:
+        """Tell whether the kubelet made it from a file."""
+        return self.annotations.get(CONFIG_SOURCE, "api") != "api"
+
+
+class FakeSource:
+    """Pods and definitions that a test has put there."""
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        """Begin empty."""
+        self.pods: dict[tuple[str, str], FakePod] = {}
+        self.definitions: dict[tuple[str, str], Definition] = {}
+        self._trace = trace or Trace()
+
+    def add_pod(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        uid: str = "",
+        annotations: Mapping[str, str] | None = None,
+    ) -> FakePod:
+        """Put a pod there, in place of an older one of its name."""
+        pod = FakePod(namespace=namespace, name=name, uid=uid, annotations=annotations or {})
+        self.pods[namespace, name] = pod
+        return pod
+
+    def add_definition(self, namespace: str, name: str, config: str | None) -> None:
+        """Put a network definition there."""
+        self.definitions[namespace, name] = Definition(
+            namespace=namespace, name=name, config=config
+        )
+
+    def pod(self, namespace: str, name: str) -> FakePod | None:
+        """Return a pod, None when it is unknown."""
+        self._trace.stop("source.pod", f"{namespace}/{name}")
+        return self.pods.get((namespace, name))
+
+    def definition(self, namespace: str, name: str) -> Definition | None:
+        """Return a definition, None when it is unknown."""
+        self._trace.stop("source.definition", f"{namespace}/{name}")
+        return self.definitions.get((namespace, name))
+
+
+class FakeNetworks:
+    """The primary's configuration, and configurations that definitions only name."""
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        """Begin without a primary."""
+        self.raw: bytes | None = None
+        self.named: dict[str, bytes] = {}
+        self.broken: PolypodError | None = None
+        self._trace = trace or Trace()
+
+    def primary(self) -> NetworkList | None:
+        """Return the primary's configuration.
+
+        Raises:
+            PolypodError: what a test wants it to raise.
+        """
+        self._trace.stop("networks.primary")
+        if self.broken is not None:
+            raise self.broken
+        return None if self.raw is None else lists.parse_list(self.raw)
+
+    def by_name(self, name: str) -> bytes | None:
+        """Return the configuration of that name."""
+        self._trace.stop("networks.by_name", name)
+        return self.named.get(name)
+
+
+class FakeStatus:
+    """network-status by (namespace, pod)."""
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        """Begin empty."""
+        self.texts: dict[tuple[str, str], str] = {}
+        self._trace = trace or Trace()
+
+    def write(self, namespace: str, pod: str, text: str) -> None:
+        """Keep a pod's status."""
+        self._trace.stop("status.write", f"{namespace}/{pod}")
+        self.texts[namespace, pod] = text
+
+    def remove(self, namespace: str, pod: str) -> None:
+        """Forget a pod's status; absent is fine."""
+        self._trace.stop("status.remove", f"{namespace}/{pod}")
+        self.texts.pop((namespace, pod), None)
