@@ -17,7 +17,7 @@ from polypod.engine import chain, routes, undo
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Caller, Doors, Namespaces, Pod
 from polypod.engine.resolve import resolve
-from polypod.errors import ConflictError, InvalidNetnsError, PolypodError, UnknownContainerError
+from polypod.errors import ConflictError, InvalidNetnsError, PolypodError
 from polypod.nad import status
 from polypod.plan.record import Record
 
@@ -50,14 +50,11 @@ def attach(request: Request, caller: Caller, doors: Doors) -> bytes:
 
 
 def check_is_new(request: Request, doors: Doors) -> None:
-    """Refuse a container that was deleted already, or that has its networks.
+    """Refuse a container that has its networks.
 
     Raises:
-        UnknownContainerError: its DEL came first.
         ConflictError: a second ADD without a DEL.
     """
-    if doors.journal.is_buried(request.container_id):
-        raise UnknownContainerError("this container was deleted before its ADD came")
     if doors.journal.of_container(request.container_id):
         raise ConflictError(
             f"container has its networks already: interface name {request.ifname} already exists",

@@ -15,7 +15,6 @@ def detach(request: Request, caller: Caller, doors: Doors) -> None:
     Raises:
         PolypodError: something could not be removed; its record stays, and DEL may be repeated.
     """
-    doors.journal.bury(request.container_id)
     records = doors.journal.of_container(request.container_id)
     release(records, caller, doors)
 

@@ -82,14 +82,6 @@ class Journal(Protocol):
         """Return every record."""
         ...
 
-    def bury(self, container_id: str) -> None:
-        """Leave a tombstone: a late ADD for this container does nothing. Bounded, oldest go."""
-        ...
-
-    def is_buried(self, container_id: str) -> bool:
-        """Tell whether this container was deleted."""
-        ...
-
 
 class Backups(Protocol):
     """Carries out store ops."""

@@ -18,21 +18,18 @@ from polypod.errors import StorageError
 from polypod.plan.record import Record
 
 log = logging.getLogger("polypod.store")
-TOMBSTONES = 4096
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS attachment (
     container_id TEXT NOT NULL, network TEXT NOT NULL, ifname TEXT NOT NULL,
     position INTEGER NOT NULL, version INTEGER NOT NULL, record BLOB NOT NULL,
     PRIMARY KEY (container_id, network, ifname)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tombstone (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, container_id TEXT NOT NULL UNIQUE);
 """
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
 
 
 class SqliteJournal:
-    """Attachments by (container id, network, interface), and the ids of deleted containers."""
+    """Attachments by (container id, network, interface)."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the database.
@@ -118,22 +115,6 @@ class SqliteJournal:
     def all(self) -> tuple[Record, ...]:
         """Return every record, container by container."""
         return self._read("SELECT record FROM attachment ORDER BY container_id, position", ())
-
-    def bury(self, container_id: str) -> None:
-        """Leave a tombstone; the oldest go when there are too many."""
-        self._write("INSERT OR IGNORE INTO tombstone (container_id) VALUES (?)", (container_id,))
-        self._write(
-            "DELETE FROM tombstone WHERE number <= (SELECT MAX(number) FROM tombstone) - ?",
-            (TOMBSTONES,),
-        )
-
-    def is_buried(self, container_id: str) -> bool:
-        """Tell whether a container was deleted."""
-        with self._lock:
-            found = self._database.execute(
-                "SELECT 1 FROM tombstone WHERE container_id = ?", (container_id,)
-            ).fetchone()
-        return found is not None
 
     def _write(self, statement: str, values: Sequence[object]) -> None:
         try:

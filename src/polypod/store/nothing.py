@@ -22,11 +22,3 @@ class NoJournal:
     def all(self) -> tuple[Record, ...]:
         """Return nothing."""
         return ()
-
-    def bury(self, container_id: str) -> None:
-        """Do nothing."""
-
-    def is_buried(self, container_id: str) -> bool:
-        """Return False."""
-        del container_id
-        return False

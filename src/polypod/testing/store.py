@@ -13,7 +13,6 @@ from polypod.plan.ops import KeepBackup, RestoreBackup, StoreOp
 from polypod.plan.record import Record
 from polypod.testing.clock import Trace
 
-TOMBSTONES = 4096
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
 
@@ -25,7 +24,6 @@ class FakeJournal:
         """Begin empty."""
         self.full = False
         self._records: dict[tuple[str, str, str], bytes] = {}
-        self._buried: dict[str, None] = {}
         self._trace = trace or Trace()
 
     def put(self, record: Record) -> None:
@@ -53,19 +51,6 @@ class FakeJournal:
         """Return every record, container by container."""
         found = (_decode(raw) for raw in self._records.values())
         return tuple(sorted(found, key=lambda record: (record.container_id, record.position)))
-
-    def bury(self, container_id: str) -> None:
-        """Leave a tombstone; the oldest go when there are too many."""
-        self._trace.stop("journal.bury")
-        self._write()
-        self._buried.setdefault(container_id)
-        while len(self._buried) > TOMBSTONES:
-            del self._buried[next(iter(self._buried))]
-
-    def is_buried(self, container_id: str) -> bool:
-        """Tell whether a container was deleted."""
-        self._trace.stop("journal.is_buried")
-        return container_id in self._buried
 
     def _write(self) -> None:
         if self.full:
