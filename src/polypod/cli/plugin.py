@@ -8,29 +8,38 @@ from __future__ import annotations
 import os
 import sys
 
-from polypod.cni.labels import ALL_VERSIONS
+from polypod.cni.labels import ALL_VERSIONS, NEWEST
 
-COMMANDS_OF = "CNI protocol versions supported: "
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+STDIN_LIMIT = 1 << 20
 
 
 def main(type_: str) -> int:
     """Run one command from environment and stdin; return the exit code."""
-    command = os.environ.get("CNI_COMMAND", "")
-    if not command:
-        sys.stderr.write(f"CNI {type_} plugin polypod\n{COMMANDS_OF}{', '.join(ALL_VERSIONS)}\n")
-        return 0
-    if command == "VERSION":
-        known = ",".join(f'"{version}"' for version in ALL_VERSIONS)
-        sys.stdout.write(f'{{"cniVersion":"{ALL_VERSIONS[-1]}","supportedVersions":[{known}]}}\n')
-        return 0
-    code, stdout = run(type_, dict(os.environ), sys.stdin.buffer.read((1 << 20) + 1))
+    code, stdout, stderr = run(type_, os.environ, lambda: sys.stdin.buffer.read(STDIN_LIMIT + 1))
+    sys.stderr.write(stderr)
     sys.stdout.buffer.write(stdout)
     sys.stdout.flush()
     return code
 
 
-def run(type_: str, environment: dict[str, str], stdin: bytes) -> tuple[int, bytes]:
-    """Run one command; return exit code and stdout."""
-    from polypod.cli.standalone import call
+def run(
+    type_: str, environment: Mapping[str, str], read: Callable[[], bytes]
+) -> tuple[int, bytes, str]:
+    """Run one command; return exit code, stdout and stderr.
 
-    return call(type_, environment, stdin)
+    Without a command it says what it is, as the reference does; VERSION leaves stdin alone.
+    """
+    command = environment.get("CNI_COMMAND", "")
+    if not command:
+        spoken = ", ".join(ALL_VERSIONS)
+        return 0, b"", f"CNI {type_} plugin polypod\nCNI protocol versions supported: {spoken}\n"
+    if command == "VERSION":
+        known = ",".join(f'"{version}"' for version in ALL_VERSIONS)
+        return 0, f'{{"cniVersion":"{NEWEST}","supportedVersions":[{known}]}}\n'.encode(), ""
+    from polypod.cli import standalone
+
+    return (*standalone.call(type_, dict(environment), read()), "")

@@ -101,9 +101,16 @@ def _requested(call: LeaseCall) -> tuple[IPAddress, ...]:
     given = arguments.parse(call.arguments, KNOWN).get("IP", "")
     cni = fields.table(fields.table(call.config, "args") or {}, "cni") or {}
     runtime = fields.table(call.config, "runtimeConfig") or {}
-    texts = (*([given] if given else []), *fields.texts(cni, "ips"), *fields.texts(runtime, "ips"))
-    found = (_plain(text) for text in texts)
-    return tuple(dict.fromkeys(found))
+    own = [_argument(given)] if given else []
+    found = (_plain(text) for text in (*fields.texts(cni, "ips"), *fields.texts(runtime, "ips")))
+    return tuple(dict.fromkeys((*own, *found)))
+
+
+def _argument(text: str) -> IPAddress:
+    try:
+        return _plain(text)
+    except PluginError as error:
+        raise arguments.value_error("IP", text, f"invalid IP address {text}") from error
 
 
 def _plain(text: str) -> IPAddress:

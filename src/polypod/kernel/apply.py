@@ -165,6 +165,8 @@ def set_link(op: ops.SetLink, spaces: Spaces) -> None:
 
 def write_sysctl(op: ops.WriteSysctl, spaces: Spaces) -> None:
     """Write one sysctl."""
+    if op.where is Where.SANDBOX:
+        spaces.check_sandbox()
     with spaces.inside(op.where):
         sysctl.write(op.key, op.value)
 

@@ -96,13 +96,14 @@ def ipvlan(*, ifname: str, parent: int, sandbox: int | None, mode: str, mtu: int
     return _child(ifname, parent, sandbox, mtu, "") + _info("ipvlan", u16(1, IPVLAN_MODES[mode]))
 
 
-def bridge(name: str, mtu: int, *, vlan_filtering: bool) -> bytes:
-    """Return the body that makes a bridge."""
+def bridge(name: str, mtu: int, mac: str, *, vlan_filtering: bool) -> bytes:
+    """Return the body that makes a bridge; with a MAC it never takes one of its ports'."""
     inner = u8(7, 1) if vlan_filtering else b""
     return (
         header(flags=IFF_UP, change=IFF_UP)
         + text(IFLA_IFNAME, name)
         + (u32(IFLA_MTU, mtu) if mtu else b"")
+        + (attr(IFLA_ADDRESS, mac_bytes(mac)) if mac else b"")
         + _info("bridge", inner)
     )
 

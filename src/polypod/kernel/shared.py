@@ -19,7 +19,7 @@ def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
     found = spaces.link(Where.HOST, op.name)
     socket = spaces.socket(Where.HOST)
     if found is None:
-        body = links.bridge(op.name, op.mtu, vlan_filtering=op.vlan_filtering)
+        body = links.bridge(op.name, op.mtu, op.mac, vlan_filtering=op.vlan_filtering)
         try:
             socket.one(links.RTM_NEWLINK, _NEW, body)
         except KernelError as error:
@@ -60,7 +60,7 @@ def add_gateway(op: ops.AddGateway, spaces: Spaces) -> None:
         raise PluginError(
             f'failed to set bridge addr: could not add IP address to "{op.link}": {error.cause}'
         ) from error
-    mac = _bridge(op.link, spaces).mac
+    mac = op.mac or _bridge(op.link, spaces).mac
     if mac.strip("0:"):
         body = links.header(link.index) + attr(links.IFLA_ADDRESS, links.mac_bytes(mac))
         socket.one(links.RTM_NEWLINK, 0, body)

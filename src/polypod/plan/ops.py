@@ -47,6 +47,8 @@ class AddBridge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     mtu: int = 0
     vlan_filtering: bool = False
     promisc: bool = False
+    mac: str = ""
+    """What a new bridge gets, so that its ports never change it; empty leaves it to the kernel."""
 
 
 class AddVeth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -119,6 +121,8 @@ class AddGateway(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     address: str
     remove: tuple[str, ...] = ()
     """Conflicting addresses to delete first (forceAddress)."""
+    mac: str = ""
+    """The MAC to pin: what the link had before its newest port; empty for what it has now."""
 
 
 class AddVlanGateway(msgspec.Struct, frozen=True, kw_only=True, tag=True):

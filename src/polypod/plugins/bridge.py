@@ -15,7 +15,7 @@ from polypod.cni.quote import quoted
 from polypod.cni.result import Interface, IPConfig, Result, Route
 from polypod.errors import PluginError
 from polypod.plan import ops as op
-from polypod.plan.facts import AddressesQuery, Facts, LinkQuery, Query, Where
+from polypod.plan.facts import AddressesQuery, Facts, Link, LinkQuery, Query, Where
 from polypod.plan.ops import Op
 from polypod.plugins import addresses, bridge_check, bridge_gateway, expected, mac_choice
 from polypod.plugins._shape import Call
@@ -137,6 +137,7 @@ def _link_ops(call: Call, settings: Settings, facts: Facts) -> tuple[Op, ...]:
             mtu=settings.mtu,
             vlan_filtering=bool(settings.vlan) or settings.trunk is not None,
             promisc=settings.promisc,
+            mac=_pinned(call, settings, None),
         ),
         op.AddVeth(
             ifname=call.ifname,
@@ -193,12 +194,16 @@ def _gateway(
     call: Call, settings: Settings, facts: Facts, ips: tuple[IPConfig, ...]
 ) -> tuple[Op, ...]:
     carrier = _vlan_link(settings) or settings.bridge
+    present = facts.link(Where.HOST, settings.bridge)
     ops = bridge_gateway.gateway_ops(
-        carrier, ips, facts.addresses(Where.HOST, carrier), force=settings.force_address
+        carrier,
+        ips,
+        facts.addresses(Where.HOST, carrier),
+        force=settings.force_address,
+        mac="" if present is None else _pinned(call, settings, present),
     )
     if carrier == settings.bridge:
         return ops
-    present = facts.link(Where.HOST, settings.bridge)
     peer = sha256(f"{call.seed}/{carrier}".encode()).hexdigest()[:8]
     make = op.AddVlanGateway(
         name=carrier,
@@ -209,6 +214,18 @@ def _gateway(
         clear=not settings.keep_vlans,
     )
     return (make, *ops)
+
+
+def _pinned(call: Call, settings: Settings, present: Link | None) -> str:
+    """Return the MAC that a bridge with a gateway keeps for good, empty for other bridges.
+
+    Pods remember their gateway's MAC, and the kernel would change it with the bridge's ports.
+    """
+    if not settings.is_gateway or settings.vlan:
+        return ""
+    if present is not None and present.mac.strip("0:"):
+        return present.mac
+    return mac_choice.derived(call.seed, settings.bridge)
 
 
 def _reported(call: Call, facts: Facts, query: LinkQuery) -> Interface:

@@ -45,9 +45,16 @@ def default_routes(ips: tuple[IPConfig, ...], routes: tuple[Route, ...]) -> tupl
 
 
 def gateway_ops(
-    link: str, ips: tuple[IPConfig, ...], present: tuple[Address, ...], *, force: bool
+    link: str,
+    ips: tuple[IPConfig, ...],
+    present: tuple[Address, ...],
+    *,
+    force: bool,
+    mac: str = "",
 ) -> tuple[Op, ...]:
     """Return the ops that put the gateways on a host link and switch on forwarding.
+
+    The link's MAC is pinned to `mac`, or, without one, to what it has by then.
 
     Raises:
         PluginError: another address is in the way and force is off.
@@ -69,7 +76,7 @@ def gateway_ops(
                 )
             held = [*(one for one in held if one not in gone), gateway]
             remove = tuple(str(one) for one in gone)
-            ops.append(AddGateway(link=link, address=str(gateway), remove=remove))
+            ops.append(AddGateway(link=link, address=str(gateway), remove=remove, mac=mac))
         if wanted:
             ops.append(EnableForwarding(family=family))
     return tuple(ops)

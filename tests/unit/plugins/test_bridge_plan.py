@@ -25,6 +25,7 @@ from polypod.plan.facts import (
 from polypod.plugins import vlan_trunk
 from polypod.plugins._shape import Call
 from polypod.plugins.bridge import Bridge
+from polypod.plugins.mac_choice import derived
 
 pytestmark = pytest.mark.unit
 PLUGIN = Bridge()
@@ -37,6 +38,7 @@ BASE = Call(
     config={"bridge": "br0"},
     seed="0a1b2c3d",
 )
+BRIDGE_MAC = "0a:00:00:00:00:01"
 V4 = Result(ips=(IPConfig(address=ip_interface("10.1.2.2/24")),))
 HOST_LOCAL = {"type": "host-local", "subnet": "10.1.2.0/24"}
 
@@ -192,6 +194,7 @@ def test_a_default_gateway_gives_address_route_and_forwarding_in_this_order(_row
         ),
     )
     assert ops[3] == op.AddGateway(link="br0", address="10.1.2.1/24")
+    assert isinstance(ops[0], op.AddBridge) and ops[0].mac == derived(BASE.seed, "br0")
 
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="C6")])
@@ -233,7 +236,7 @@ def test_another_gateway_is_in_the_way_unless_forced(
 ) -> None:
     answers: dict[Query, Fact] = {
         AddressesQuery(Where.HOST, "br0"): (Address(address=present),),
-        LinkQuery(Where.HOST, "br0"): Link(name="br0", index=3, kind="bridge"),
+        LinkQuery(Where.HOST, "br0"): Link(name="br0", index=3, kind="bridge", mac=BRIDGE_MAC),
     }
     lease = Result(ips=(IPConfig(address=ip_interface(leased)),))
     with pytest.raises(PluginError) as caught:
@@ -242,7 +245,9 @@ def test_another_gateway_is_in_the_way_unless_forced(
         f'failed to set bridge addr: "br0" already has an IP address different from {wanted}'
     )
     ops = _plan(_call({"isGateway": True, "forceAddress": True}), lease, answers)
-    assert _one(ops, op.AddGateway) == op.AddGateway(link="br0", address=wanted, remove=(present,))
+    assert _one(ops, op.AddGateway) == op.AddGateway(
+        link="br0", address=wanted, remove=(present,), mac=BRIDGE_MAC
+    )
 
 
 @pytest.mark.parametrize(
