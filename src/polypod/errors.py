@@ -132,6 +132,19 @@ class ConflictError(PolypodError):
     hint = "choose another name or address, or wait until its owner has gone"
 
 
+class ApiError(PolypodError):
+    """The API server refused a request; the cause has its own words."""
+
+    code = 11
+    slug = "api-server"
+    hint = "403 and 401 point to the service account's role, 404 to a missing object or CRD"
+
+    def __init__(self, cause: str, *, status: int) -> None:
+        """Keep the HTTP status beside the cause."""
+        super().__init__(cause)
+        self.status = status
+
+
 class KernelError(PolypodError):
     """The kernel refused a message; the cause has its own words."""
 
