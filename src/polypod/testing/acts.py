@@ -78,6 +78,7 @@ def _add_bridge(op: ops.AddBridge, place: Place) -> None:
                 name=op.name,
                 index=index,
                 kind="bridge",
+                mac=op.mac.lower(),
                 mtu=op.mtu or 1500,
                 vlan_filtering=op.vlan_filtering,
             ),
