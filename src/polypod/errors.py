@@ -166,5 +166,14 @@ class ForeignError(PolypodError):
     hint = "see that plugin's documentation"
 
 
+class NotStartedError(ForeignError):
+    """Another project's plugin is not there, or cannot be executed: it did nothing."""
+
+    slug = "plugin-not-started"
+    hint = (
+        "install the plugin for this machine where the cause looks for it, or use a built-in type"
+    )
+
+
 class InternalError(PolypodError):
     """A defect of Polypod."""

@@ -79,7 +79,7 @@ class Service:
             code, stdout = self.answer(asked, doors)
             try:
                 wire.send_result(connection, code, stdout)
-            except OSError:
+            except (OSError, PolypodError):
                 self._take_back(asked, code)
         finally:
             _close(connection, asked)
@@ -162,7 +162,7 @@ def _refuse(connection: socket.socket, error: Exception) -> None:
 def _quietly(act: Callable[[], None]) -> None:
     try:
         act()
-    except OSError:
+    except (OSError, PolypodError):
         log.debug("answer.undeliverable")
 
 

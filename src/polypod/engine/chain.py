@@ -16,7 +16,7 @@ from polypod.cni.result import Result
 from polypod.engine import execute
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Doors, Namespaces
-from polypod.errors import PluginError, PolypodError
+from polypod.errors import NotStartedError, PluginError, PolypodError
 from polypod.ipam import IPAM
 from polypod.ipam._shape import Ipam, LeaseCall
 from polypod.plan.foreign import ForeignCall
@@ -159,18 +159,21 @@ def _foreign_add(
     progress.will(
         ForeignStep(type=type_, config=stdin, arguments=attachment.arguments, path=attachment.path)
     )
-    answer = progress.doors.foreign.run(
-        ForeignCall(
-            type=type_,
-            command="ADD",
-            container_id=progress.record.container_id,
-            netns=progress.record.netns,
-            ifname=attachment.ifname,
-            arguments=attachment.arguments,
-            path=attachment.path,
-            stdin=stdin,
-        )
+    call = ForeignCall(
+        type=type_,
+        command="ADD",
+        container_id=progress.record.container_id,
+        netns=progress.record.netns,
+        ifname=attachment.ifname,
+        arguments=attachment.arguments,
+        path=attachment.path,
+        stdin=stdin,
     )
+    try:
+        answer = progress.doors.foreign.run(call)
+    except NotStartedError:
+        progress.did_not()  # its DEL could not be started either, and nobody would get rid of it
+        raise
     answered = fields.decode_object(answer or b"{}", f"result of plugin {type_}")
     version = fields.text(answered, "cniVersion") or attachment.network.cni_version
     return versions.parse(answered, version)

@@ -1,39 +1,43 @@
-"""Looks a foreign plugin up along the search path: regular, executable files only."""
+"""Looks a foreign plugin up along the search path: regular, executable files only.
+
+A link to our own shim under a plugin's name is not foreign: whoever finds it means the built-in.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from polypod.errors import ForeignError
+from polypod.errors import NotStartedError
+
+SHIM_NAME = "polypod"
 
 
 def find(type_: str, path: tuple[str, ...]) -> Path:
     """Return the executable of a type.
 
     Raises:
-        ForeignError: the type is not a plain name, or there is no such executable.
+        NotStartedError: the type is not a plain name, or there is no such executable.
     """
     if not type_:
-        raise ForeignError("no plugin name provided")
+        raise NotStartedError("no plugin name provided")
     if "/" in type_ or "\0" in type_ or type_ in {".", ".."}:
-        raise ForeignError(f"invalid plugin name: {type_[:100]}")
+        raise NotStartedError(f"invalid plugin name: {type_[:100]}")
     if not path:
-        raise ForeignError("no paths provided")
+        raise NotStartedError("no paths provided")
     for folder in path:
         candidate = Path(folder) / type_
         if folder.startswith("/") and candidate.is_file() and os.access(candidate, os.X_OK):
             return candidate
-    raise ForeignError(
+    raise NotStartedError(
         f'failed to find plugin "{type_[:100]}" in path [{" ".join(path)}]',
         hint="install it there, or use a built-in type",
     )
 
 
 def is_found(type_: str, path: tuple[str, ...]) -> bool:
-    """Tell whether there is an executable of that type."""
+    """Tell whether there is an executable of that type that is not our own shim."""
     try:
-        find(type_, path)
-    except ForeignError:
+        return find(type_, path).resolve().name != SHIM_NAME
+    except (NotStartedError, OSError):
         return False
-    return True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import Enum
 
 from polypod.cni import fields
-from polypod.errors import DecodeError, ForeignError
+from polypod.errors import DecodeError, ForeignError, NotStartedError
 
 _SHOWN = 400
 
@@ -36,11 +37,14 @@ def read(type_: str, outcome: Outcome) -> bytes:
     """Return stdout of a successful run.
 
     Raises:
-        ForeignError: the plugin failed, with its own code, msg and details where it gave them.
+        NotStartedError: it never ran.
+        ForeignError: it failed, with its own code, msg and details where it gave them.
     """
     if outcome.ended is Ended.EXITED and outcome.number == 0:
         return outcome.stdout
     status = _status(outcome)
+    if outcome.ended is Ended.NOT_STARTED:
+        raise NotStartedError(f'plugin "{type_}": {status}')
     if outcome.ended is not Ended.EXITED:
         raise ForeignError(f'plugin "{type_}": {status}')
     if not outcome.stdout.strip():
@@ -67,6 +71,6 @@ def _status(outcome: Outcome) -> str:
         case Ended.SIGNALLED:
             return f"killed by signal {outcome.number}"
         case Ended.NOT_STARTED:
-            return f"could not be started (errno {outcome.number})"
+            return f"could not be started: {os.strerror(outcome.number)}"
         case Ended.TIMED_OUT | Ended.TOO_MUCH_OUTPUT:
             return str(outcome.ended.value)
