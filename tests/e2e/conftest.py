@@ -1,0 +1,70 @@
+"""The node that all cases share, and the check after each of them that nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from tests.e2e import traces
+from tests.e2e.networks import bridge, macvlan, tuning
+from tests.e2e.node import Node
+from tests.e2e.programs import output
+
+LAB_ENTRY = "e2e tests need namespaces of their own: ./dev e2e"
+
+
+def _is_lab() -> bool:
+    links = json.loads(output("ip", "-j", "link"))
+    return [link["ifname"] for link in links] == ["lo"] and not list(Path("/run").glob("*.pid"))
+
+
+@pytest.fixture(scope="session")
+def whole_node() -> Generator[Node]:
+    """A node that runs; in a fresh network namespace only."""
+    if not _is_lab():
+        pytest.exit(LAB_ENTRY, 4)
+    output("ip", "link", "set", "lo", "up")
+    output("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "wire")
+    for name in ("uplink", "wire"):
+        output("ip", "link", "set", name, "up")
+    node = Node(Path("/run/e2e"))
+    try:
+        node.start()
+        _make_what_is_shared(node)
+        yield node
+    finally:
+        node.stop()
+
+
+def _make_what_is_shared(node: Node) -> None:
+    """Have one pod on every network, so that bridges and first-use files are there."""
+    node.network("left", bridge(50, isGateway=True))
+    node.network("right", macvlan())
+    node.network("chain", bridge(51, capabilities={"mac": True, "ips": True}), tuning())
+    pod = node.pod("first", "left,right,chain")
+    sandbox = node.runtime.run_pod(pod)
+    node.runtime.stop_pod(sandbox)
+    node.runtime.remove_pod(sandbox)
+
+
+@pytest.fixture
+def node(whole_node: Node) -> Iterator[Node]:
+    """The node, as clean after the test as before."""
+    before = traces.read(whole_node)
+    yield whole_node
+    traces.assert_none(whole_node, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show both programs' logs with a failure."""
+    report = yield
+    node = getattr(item, "funcargs", {}).get("whole_node")
+    if report.failed and isinstance(node, Node):
+        for program in (node.daemon, node.containerd):
+            report.sections.append((f"{program.name}'s log", program.tail()))
+    return report

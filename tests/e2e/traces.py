@@ -1,0 +1,117 @@
+"""What pods leave on a node: read before and after a case, and both must be equal.
+
+Bridges and their gateway addresses are shared and stay by design, so they exist before the first
+reading. An interface's flags and an automatic link-local address come and go with carriers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.node import Node
+from tests.e2e.programs import output, wait_until
+
+SHARED_FILE = re.compile(r"lock|last_reserved_ip\.\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """One reading."""
+
+    links: Counter[str]
+    addresses: Counter[str]
+    routes: Counter[str]
+    rules: Counter[str]
+    nft: Counter[str]
+    leases: Counter[str]
+    rows: Counter[str]
+    namespaces: Counter[str]
+    sandboxes: Counter[str]
+    spooled: Counter[str]
+    statuses: Counter[str]
+    cached: Counter[str]
+    open_files: Counter[str]
+
+    def difference(self, other: Traces) -> dict[str, str]:
+        """Return what is in only one of the two, by kind of trace."""
+        found: dict[str, str] = {}
+        for field in fields(self):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            if mine != theirs:
+                found[field.name] = (
+                    f"appeared {dict(theirs - mine)}, vanished {dict(mine - theirs)}"
+                )
+        return found
+
+
+def read(node: Node) -> Traces:
+    """Read everything once."""
+    return Traces(
+        links=Counter(link["ifname"] for link in _ip("link")),
+        addresses=Counter(_addresses()),
+        routes=Counter(_routes()),
+        rules=Counter(str(rule) for family in ("-4", "-6") for rule in _ip(family, "rule")),
+        nft=Counter(output("nft", "list", "ruleset").splitlines()),
+        leases=Counter(_files(node.leases, "*/*")),
+        rows=Counter(f"{row['containerID']} {row['interface']}" for row in node.attachments()),
+        namespaces=Counter(_files(Path("/run/netns"), "*")),
+        sandboxes=Counter(node.runtime.sandboxes()),
+        spooled=Counter(_files(node.spool, "*")),
+        statuses=Counter(_files(node.root / "status", "*/*")),
+        cached=Counter(_files(Path("/var/lib/cni"), "**/*")),
+        open_files=Counter(_open_files(node.daemon.pid)),
+    )
+
+
+def assert_none(node: Node, before: Traces, *, timeout_s: float = 10) -> None:
+    """Fail unless the node comes back to an earlier reading, and say what differs."""
+    difference: dict[str, str] = {}
+
+    def is_clean() -> bool:
+        difference.clear()
+        difference.update(before.difference(read(node)))
+        return not difference
+
+    try:
+        wait_until(is_clean, "nothing is left behind", timeout_s=timeout_s, every_s=0.1)
+    except TimeoutError:
+        raise AssertionError(f"left behind: {difference}") from None
+
+
+def _ip(*words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(output("ip", "-j", *words) or "[]")
+    return found
+
+
+def _addresses() -> Iterator[str]:
+    for link in _ip("addr"):
+        for address in link["addr_info"]:
+            if address["scope"] != "link":
+                yield f"{link['ifname']} {address['local']}/{address['prefixlen']}"
+
+
+def _routes() -> Iterator[str]:
+    for family in ("-4", "-6"):
+        for route in _ip(family, "route", "show", "table", "all"):
+            if not route["dst"].startswith(("fe80", "ff00")):
+                yield f"{route['dst']} {route.get('dev')} {route.get('table', 'main')}"
+
+
+def _files(folder: Path, pattern: str) -> Iterator[str]:
+    for path in folder.glob(pattern):
+        if path.is_file() and not SHARED_FILE.fullmatch(path.name):
+            yield str(path.relative_to(folder))
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            yield re.sub(r"\d+", "N", str(link.readlink()))
+        except FileNotFoundError:  # closed since it was listed
+            continue
