@@ -99,6 +99,7 @@ class Client:
             TryAgainError: it cannot be reached, or was silent for longer than silence_s.
         """
         connection = self._connect(silence_s)
+        response: http.client.HTTPResponse | None = None
         try:
             with _translated():
                 self._write(connection, "GET", query, None, "")
@@ -108,6 +109,8 @@ class Client:
                     raise _refusal(response.status, response.read(1 << 16))
             yield _lines(response)
         finally:
+            if response is not None:
+                response.close()
             connection.close()
 
     def close(self) -> None:
@@ -153,7 +156,7 @@ class Client:
                 response = connection.getresponse()
                 answer = response.read(MAX_ANSWER)
                 if not response.isclosed():
-                    raise TryAgainError("the API server's answer is too long")
+                    raise TryAgainError("the API server's answer is too long, or was cut off")
         except BaseException:
             connection.close()
             raise
