@@ -95,7 +95,10 @@ class Node:
     # --- life --------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Place the shim (as `loopback` too: containerd asks for that), start both programs and give the runtime its image."""
+        """Place the shim, start both programs and give the runtime its image.
+
+        The links are for containerd, which asks a plugin named `loopback` to bring that up.
+        """
         output(POLYPOD, "install", "shim", str(self.root / "bin"), "--links")
         (self.root / "primary.conflist").write_text(json.dumps(PRIMARY))
         called = {"cniVersion": "1.0.0", "name": "polypod", "plugins": [{"type": "polypod"}]}

@@ -1,4 +1,4 @@
-"""The daemon is away: ADD is told to try again in bounded time, DEL is kept and carried out later."""
+"""The daemon is away: ADD is told to try again in bounded time, DEL is kept for its return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The daemon killed in the middle of thirty pod starts: every pod complete or absent, nothing leaks."""
+"""The daemon killed amid thirty pod starts: every pod complete or absent, nothing leaks."""
 
 from __future__ import annotations
 

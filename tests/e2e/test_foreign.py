@@ -22,7 +22,8 @@ case $CNI_COMMAND in
 ADD)
     ip link add "f$$" type veth peer name "$CNI_IFNAME" netns "${CNI_NETNS##*/}" &&
     ip -n "${CNI_NETNS##*/}" link set "$CNI_IFNAME" up &&
-    echo '{"cniVersion":"1.0.0","interfaces":[{"name":"'"$CNI_IFNAME"'","sandbox":"'"$CNI_NETNS"'"}],
+    echo '{"cniVersion":"1.0.0",
+        "interfaces":[{"name":"'"$CNI_IFNAME"'","sandbox":"'"$CNI_NETNS"'"}],
         "ips":[{"address":"192.0.2.7/24","interface":0}]}' ;;
 DEL)
     [ -z "$CNI_NETNS" ] || ip -n "${CNI_NETNS##*/}" link del "$CNI_IFNAME" ;;

@@ -44,9 +44,7 @@ class Traces:
         for field in fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
             if mine != theirs:
-                found[field.name] = (
-                    f"appeared {dict(theirs - mine)}, vanished {dict(mine - theirs)}"
-                )
+                found[field.name] = f"appeared {[*(theirs - mine)]}, vanished {[*(mine - theirs)]}"
         return found
 
 
