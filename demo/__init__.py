@@ -1,0 +1,1 @@
+"""`./dev demo`: two nodes, their pods and several networks in a lab of network namespaces."""
