@@ -11,23 +11,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from polypod.errors import PolypodError
 
-_worded_by_the_reference = frozenset({1, 4, 6, 7, 8, 50})
-_quiet_slugs = frozenset({"plugin", "foreign-plugin"})
+_others_words = "foreign-plugin"
+"""The slug of errors that another project's plugin told: ours to pass on, not to explain."""
 
 
 def _details(error: PolypodError, *, with_hint: bool) -> str:
-    if error.details or not with_hint or not error.hint:
+    if not with_hint or not error.hint or error.slug == _others_words:
         return error.details
-    if error.slug in _quiet_slugs or error.code in _worded_by_the_reference:
-        return ""
-    return f"hint: {error.hint}"
+    return f"{error.details}; hint: {error.hint}" if error.details else f"hint: {error.hint}"
 
 
 def render(error: PolypodError, *, with_hint: bool = True) -> bytes:
     """Return the error object: code, msg and, when there are any, details.
 
-    The daemon adds its hint where the reference has no words of its own; the plugin executables
-    (`with_hint=False`) print what the reference prints.
+    The daemon adds its hint to the details, which runtimes show after the cause; the plugin
+    executables (`with_hint=False`) print what the reference prints.
     """
     from polypod.cni import encode
 
