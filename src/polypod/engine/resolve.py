@@ -8,17 +8,25 @@ their interface.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from polypod.cni import arguments, fields, lists
+from polypod.cni.quote import quoted, quoted_list
 from polypod.cni.request import Request
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Doors, Pod
-from polypod.errors import ConflictError, InvalidAnnotationError, InvalidConfigError
+from polypod.errors import (
+    ConflictError,
+    InvalidAnnotationError,
+    InvalidConfigError,
+    InvalidEnvironmentError,
+)
 from polypod.nad import definition as nad
 from polypod.nad import isolation, selection
 from polypod.nad.selection import Selection
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
+RESOURCE = "network-attachment-definitions.k8s.cni.cncf.io"
 DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 META_PLUGINS = frozenset({"multus", "multus-shim", "polypod"})
 """Types that would call each other for ever."""
@@ -36,18 +44,42 @@ def resolve(request: Request, pod: Pod | None, doors: Doors) -> tuple[Attachment
     """Return the ordered attachments of a pod; the first is the primary, if the node has one.
 
     Raises:
+        InvalidEnvironmentError: CNI_ARGS has a key that nobody knows and that may not be ignored.
         InvalidAnnotationError: an annotation is malformed or crosses namespaces.
-        InvalidConfigError: a definition is missing or unusable.
+        InvalidConfigError: a definition is missing or unusable, or there is nothing to attach.
         ConflictError: two networks ask for one interface name.
     """
+    check_arguments(request.arguments)
     found: list[Attachment] = []
     primary = _primary(request, pod, doors)
     if primary is not None:
         found.append(primary)
     for place, chosen in enumerate(selections(pod), start=1):
         found.append(_secondary(request, pod, chosen, place, doors))
+    if not found and pod is None:
+        raise InvalidConfigError(
+            "nothing to attach: must have either Kubernetes config or delegates",
+            hint="name the primary's configuration with --primary, or describe the pod",
+        )
     _check_names(found)
     return tuple(found)
+
+
+def check_arguments(given: str) -> None:
+    """Refuse keys of CNI_ARGS that are not ours, unless the caller lets them be ignored.
+
+    Raises:
+        InvalidEnvironmentError: such a key.
+    """
+    pairs = arguments.pairs(given)
+    if dict(pairs).get("IgnoreUnknown", "").lower() in {"1", "true"}:
+        return
+    unknown = [f"{key}={value}" for key, value in pairs if key not in {*_FIXED, "IP"}]
+    if unknown:
+        raise InvalidEnvironmentError(
+            f"ARGS: unknown args {quoted_list(unknown)[:400]}",
+            hint="the caller adds IgnoreUnknown=1 to CNI_ARGS",
+        )
 
 
 def selections(pod: Pod | None) -> tuple[Selection, ...]:
@@ -106,8 +138,9 @@ def _network(chosen: Selection, doors: Doors) -> lists.NetworkList:
     found = doors.source.definition(chosen.namespace, chosen.name)
     if found is None:
         raise InvalidConfigError(
-            f"cannot find a network-attachment-definition ({chosen.name})"
-            f" in namespace ({chosen.namespace})",
+            f"cannot find a network-attachment-definition ({chosen.name[:253]})"
+            f" in namespace ({chosen.namespace[:253]}):"
+            f" {RESOURCE} {quoted(chosen.name[:253])} not found",
             hint="create it, or correct the name in the pod's annotation",
         )
     config = nad.network_config(found)
@@ -115,15 +148,26 @@ def _network(chosen: Selection, doors: Doors) -> lists.NetworkList:
         config = doors.networks.by_name(found.name)
     if config is None:
         raise InvalidConfigError(
-            f"network-attachment-definition {found.namespace}/{found.name} has no configuration,"
-            " and no file on this node has its name",
-            hint="write spec.config, or place a file with that name in the network folder",
+            f"No networks found in the node's folder by the name {found.name}, and"
+            f" network-attachment-definition {found.namespace}/{found.name} has no spec.config",
+            hint="write spec.config, or place a file with that name in the folder of --networks",
         )
     if chosen.cni_args:
         config = nad.merge_cni_args(config, chosen.cni_args)
+    _check_first_plugin(config)
     network = lists.parse_list(config)
     _check_types(network)
     return network
+
+
+def _check_first_plugin(config: bytes) -> None:
+    """Say it in the reference's words when a list begins with something that is no plugin."""
+    plugins = fields.get(fields.decode_object(config, "network configuration"), "plugins")
+    if not isinstance(plugins, list) or not plugins:
+        return
+    first = cast("list[object]", plugins)[0]
+    if isinstance(first, dict) and not fields.text(cast("dict[str, object]", first), "type"):
+        raise InvalidConfigError("a plugin delegate must have the 'type' field")
 
 
 def _check_types(network: lists.NetworkList) -> None:
