@@ -111,9 +111,9 @@ class World:
             if one["scope"] != "link"
         ]
 
-    def routes(self, where: str = SANDBOX, words: str = "") -> list[dict[str, Any]]:
-        """Return the routes of both families, those of link-local addresses left out."""
-        both = self.ip(f"-4 route show {words}", where) + self.ip(f"-6 route show {words}", where)
+    def routes(self, where: str = SANDBOX) -> list[dict[str, Any]]:
+        """Return the main table of both families, without the routes of link-local addresses."""
+        both = self.ip("-4 route show", where) + self.ip("-6 route show", where)
         return [one for one in both if not one["dst"].startswith("fe80")]
 
     def sysctl(self, key: str, where: str = SANDBOX) -> str:

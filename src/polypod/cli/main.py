@@ -6,7 +6,6 @@ A name of a built-in plugin in argv[0] makes this that plugin's executable.
 from __future__ import annotations
 
 import sys
-from pathlib import PurePath
 
 PLUGIN_NAMES = frozenset(
     {"bridge", "macvlan", "ipvlan", "loopback", "tuning", "host-local", "static"}
@@ -16,7 +15,7 @@ PLUGIN_NAMES = frozenset(
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return the exit code."""
     words = sys.argv if argv is None else argv
-    name = PurePath(words[0]).name if words else "polypod"
+    name = words[0].rpartition("/")[2] if words else "polypod"
     if name in PLUGIN_NAMES:
         from polypod.cli import plugin
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from polypod.engine import backup
 from polypod.engine.doors import Backups, Doors, Namespaces
 from polypod.errors import PolypodError
+from polypod.plan.facts import LinkQuery, Where
 from polypod.plan.ops import Identity, KeepBackup, Op, RestoreBackup
 from polypod.plan.record import PluginStep
 
@@ -63,11 +64,19 @@ def _apply(op: Op, namespaces: Namespaces, backups: Backups) -> Identity | None:
 
 
 def _restore(op: RestoreBackup, namespaces: Namespaces, backups: Backups) -> None:
-    """Put a link's kept attributes back; a damaged file changes nothing."""
+    """Put a link's kept attributes back; a damaged file changes nothing.
+
+    What the link does not take does not hold up DEL: the file stays. It goes with its link.
+    """
     content = backups.read(op.directory, op.name)
     if content is None:
         return
     wanted = backup.parse(content, op.ifname)
-    if wanted is not None:
-        namespaces.apply(wanted)
+    try:
+        if wanted is not None:
+            namespaces.apply(wanted)
+    except PolypodError:
+        link = LinkQuery(Where.SANDBOX, op.ifname)
+        if namespaces.look((link,)).link(link.where, link.name) is not None:
+            return
     backups.apply(op)

@@ -1,0 +1,24 @@
+"""What the conformance tests of the plugins are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conformance import cni_world
+from tests.conformance.cni_world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """An empty host, an empty sandbox and a folder, for one test."""
+    opened = cni_world.opened(tmp_path)
+    yield opened
+    cni_world.closed(opened)
+
+
+@pytest.fixture(autouse=True)
+def row() -> str:
+    """The id of the row that a test is, where a mark gives one."""
+    return ""
