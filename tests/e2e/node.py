@@ -18,7 +18,7 @@ from tests.e2e.cri import POD_IMAGE, PodName, Runtime
 from tests.e2e.programs import Program, output
 
 POLYPOD = str(Path(sys.executable).with_name("polypod"))
-SHIM_WAIT_MS = 1500
+SHIM_WAIT_MS = 4000
 """How long an ADD waits for a daemon that is away; 20 seconds where nobody sets it."""
 PRIMARY: dict[str, Any] = {
     "cniVersion": "1.0.0",

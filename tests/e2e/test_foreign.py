@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ MAKES_A_LINK = """\
 case $CNI_COMMAND in
 ADD)
     ip link add "f$$" type veth peer name "$CNI_IFNAME" netns "${CNI_NETNS##*/}" &&
+    ip -n "${CNI_NETNS##*/}" addr add 192.0.2.7/24 dev "$CNI_IFNAME" &&
     ip -n "${CNI_NETNS##*/}" link set "$CNI_IFNAME" up &&
     echo '{"cniVersion":"1.0.0",
         "interfaces":[{"name":"'"$CNI_IFNAME"'","sandbox":"'"$CNI_NETNS"'"}],
@@ -48,7 +50,7 @@ def test_a_foreign_plugin_runs_as_the_shims_child(node: Node) -> None:
     with running(node, pod) as view:
         links, status = view.links(), node.status_of(pod)
 
-    assert "net2" in links
+    assert links["net2"].addresses == (ip_interface("192.0.2.7/24"),)
     assert status[2]["ips"] == ["192.0.2.7"]
     said = log.read_text().splitlines()
     assert said[0::3] == ["ADD net2", "DEL net2"]

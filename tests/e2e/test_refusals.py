@@ -19,7 +19,8 @@ def test_a_missing_definition_is_named_and_the_pod_starts_once_it_is_there(node:
 
     said = str(refused.value)
     assert 'plugin type="polypod" failed (add)' in said
-    assert "default/late" in said
+    assert "network-attachment-definition (late) in namespace (default)" in said
+    assert "hint: " in said
     traces.assert_none(node, before)
 
     node.network("late", bridge(50))
@@ -32,7 +33,7 @@ def test_a_later_network_that_fails_takes_the_earlier_ones_along(node: Node) -> 
     pod = node.pod("half", "left,no-master")
     before = traces.read(node)
 
-    with pytest.raises(CallError, match="absent0"):
+    with pytest.raises(CallError, match="no-master"):
         node.runtime.run_pod(pod)
 
     traces.assert_none(node, before)
@@ -56,4 +57,5 @@ def test_a_malformed_annotation_is_refused_with_a_hint(node: Node) -> None:
     with pytest.raises(CallError) as refused:
         node.runtime.run_pod(pod)
 
-    assert "annotation" in str(refused.value)
+    assert "interface: a string is expected, got a number" in str(refused.value)
+    assert "hint: correct the pod's annotation" in str(refused.value)
