@@ -122,15 +122,23 @@ def _read_ip(table: Table) -> IPConfig:
 
 
 def _read_route(table: Table) -> Route:
+    gateway = _address(table, "gw")
     return Route(
-        dst=_prefix(table, "dst"),
-        gw=_address(table, "gw"),
+        dst=_destination(table, gateway),
+        gw=gateway,
         mtu=fields.number(table, "mtu") or 0,
         advmss=fields.number(table, "advmss") or 0,
         priority=fields.number(table, "priority") or 0,
         table=fields.number(table, "table"),
         scope=fields.number(table, "scope"),
     )
+
+
+def _destination(table: Table, gateway: IPAddress | None) -> IPInterface:
+    """Read dst; a route that has a gateway and names no destination goes everywhere."""
+    if gateway is not None and fields.get(table, "dst") is None:
+        return ip_interface("0.0.0.0/0" if gateway.version == 4 else "::/0")
+    return _prefix(table, "dst")
 
 
 def read_dns(table: Table | None) -> DNS:

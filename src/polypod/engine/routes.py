@@ -19,17 +19,22 @@ from polypod.plan.ops import ReplaceDefaultRoute
 def apply(
     attachments: Sequence[Attachment], results: Sequence[Result], namespaces: Namespaces
 ) -> list[Result]:
-    """Replace default routes in the sandbox, and in the results, as the selections ask."""
+    """Replace default routes in the sandbox, and in the results, as the selections ask.
+
+    A network that reports neither an interface nor an address cannot carry a route.
+    """
     changed = list(results)
     for family, (place, gateway) in wanted(attachments).items():
+        if not (results[place].interfaces or results[place].ips):
+            continue
         others = tuple(a.ifname for a in attachments)
         namespaces.apply(
             ReplaceDefaultRoute(
                 family=family, drop=others, ifname=attachments[place].ifname, gateway=gateway
             )
         )
-        changed = [_without_default(result, family) for result in changed]
-        changed[place] = _with_default(changed[place], gateway)
+        changed = [without_default(result, family) for result in changed]
+        changed[place] = with_default(changed[place], gateway)
     return changed
 
 
@@ -53,12 +58,14 @@ def _is_default(route: Route, family: int) -> bool:
     return route.dst.version == family and route.dst.network.prefixlen == 0
 
 
-def _without_default(result: Result, family: int) -> Result:
+def without_default(result: Result, family: int) -> Result:
+    """Return the result without the family's default routes, however they were spelled."""
     kept = tuple(route for route in result.routes if not _is_default(route, family))
     return replace(result, routes=kept)
 
 
-def _with_default(result: Result, gateway: str) -> Result:
+def with_default(result: Result, gateway: str) -> Result:
+    """Return the result with one more default route, of the gateway's family."""
     via = ip_address(gateway)
     dst = ip_interface("0.0.0.0/0" if via.version == 4 else "::/0")
     return replace(result, routes=(*result.routes, Route(dst=dst, gw=via)))
