@@ -34,6 +34,7 @@ def attach(request: Request, caller: Caller, doors: Doors) -> bytes:
     routes.wanted(attachments)
     sandbox = request.netns if caller.sandbox is None else caller.sandbox
     with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
+        check_sandbox(request, attachments, namespaces)
         if namespaces.is_same and not request.netns_override:
             raise InvalidNetnsError(
                 "plugin's netns and netns from CNI_NETNS should not be the same"
@@ -60,6 +61,24 @@ def check_is_new(request: Request, doors: Doors) -> None:
             f"container has its networks already: interface name {request.ifname} already exists",
             hint="DEL comes before a second ADD of the same container",
         )
+
+
+def check_sandbox(
+    request: Request, attachments: Sequence[Attachment], namespaces: Namespaces
+) -> None:
+    """Refuse a namespace that is not there before any plugin runs: a foreign one might not.
+
+    Raises:
+        InvalidNetnsError: there is none at the path.
+    """
+    if attachments and not namespaces.has_sandbox:
+        error = InvalidNetnsError(
+            f"no net namespace {request.netns[:200]} found: failed to Statfs"
+            f' "{request.netns[:200]}": no such file or directory',
+            code=999,
+        )
+        _name_the_network(error, request, attachments[0])
+        raise error
 
 
 def find_pod(request: Request, doors: Doors) -> Pod | None:
@@ -98,7 +117,7 @@ def _attach_all(
             result = chain.add(attachment, progress, namespaces)
         except PolypodError as error:
             _roll_back([record for record, _ in made] + [progress.record], caller, doors, error)
-            _name_the_network(error, pod, attachment)
+            _name_the_network(error, request, attachment)
             raise
         record = msgspec.structs.replace(
             progress.record,
@@ -145,13 +164,12 @@ def _roll_back(
         error.add_note(f"undo: {fault}")
 
 
-def _name_the_network(error: PolypodError, pod: Pod | None, attachment: Attachment) -> None:
+def _name_the_network(error: PolypodError, request: Request, attachment: Attachment) -> None:
     """Say in the cause which pod and network it was about."""
-    who = f"{pod.namespace}/{pod.name}" if pod else "/"
-    error.cause = (
-        f"[{who}:{attachment.display_name}]: error adding container to network"
-        f' "{attachment.network.name}": {error.cause}'
-    )
+    given = dict(arguments.pairs(request.arguments))
+    who = "/".join(given.get(f"K8S_POD_{key}", "") for key in ("NAMESPACE", "NAME", "UID"))
+    name = attachment.network.name
+    error.cause = f'[{who}:{name}]: error adding container to network "{name}": {error.cause}'
     error.args = (error.cause,)
 
 

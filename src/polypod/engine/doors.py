@@ -28,6 +28,11 @@ class Namespaces(Protocol):
         ...
 
     @property
+    def has_sandbox(self) -> bool:
+        """Tell whether there is a sandbox: its path may be gone."""
+        ...
+
+    @property
     def is_same(self) -> bool:
         """Tell whether sandbox and host are one namespace."""
         ...

@@ -25,6 +25,11 @@ class OpenNamespaces:
         return self._spaces.cookie
 
     @property
+    def has_sandbox(self) -> bool:
+        """Tell whether there is a sandbox."""
+        return self._spaces.has_sandbox
+
+    @property
     def is_same(self) -> bool:
         """Tell whether sandbox and host are one namespace."""
         return self._spaces.is_same

@@ -72,6 +72,11 @@ class FakeNamespaces:
         return 0 if self._place.sandbox is None else self._place.sandbox.cookie
 
     @property
+    def has_sandbox(self) -> bool:
+        """Tell whether there is a sandbox."""
+        return self._place.sandbox is not None
+
+    @property
     def is_same(self) -> bool:
         """Tell whether sandbox and host are one namespace."""
         return self._place.sandbox is self._place.host
