@@ -15,7 +15,6 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from demo.spaces import Space
-from polypod.kernel import netns
 
 PORT = 7777
 AGAIN_S = 0.2
@@ -71,7 +70,7 @@ def serving(places: Iterable[Place]) -> Generator[None]:
 
 
 def _server(place: Place) -> socket.socket:
-    with netns.inside(place.space.fd):
+    with place.space.inside():
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     server.bind((place.address, PORT))
     return server
@@ -111,7 +110,7 @@ def measure(probes: Sequence[Probe], *, settle_s: float) -> dict[Probe, Heard | 
 
 
 def _client(probe: Probe) -> socket.socket:
-    with netns.inside(probe.source.space.fd):
+    with probe.source.space.inside():
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     if probe.bind:
         name = probe.source.interface.encode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from demo.spaces import Space
-from polypod.kernel import links, netns
+from polypod.kernel import links
 from polypod.kernel.netlink import Rtnetlink, u32
 from polypod.plan.ops import (
     AddBridge,
@@ -75,7 +75,7 @@ def _make_trunk(node: Space) -> None:
 
 def _enslave(node: Space, port: str, bridge: str) -> None:
     index = {link.name: link.index for link in node.links()}
-    with netns.inside(node.fd):
+    with node.inside():
         socket = Rtnetlink()
     try:
         body = links.header(index[port]) + u32(links.IFLA_MASTER, index[bridge])

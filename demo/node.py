@@ -15,7 +15,6 @@ from typing import Any
 
 from demo.pods import EXAMPLES
 from demo.spaces import Space
-from polypod.kernel import netns
 
 PATIENCE_S = 20.0
 _POLYPOD = (sys.executable, "-m", "polypod.cli.main")
@@ -62,7 +61,7 @@ class Node:
             "--log-level": "warning",
         }
         words = [str(word) for pair in options.items() for word in pair]
-        with netns.inside(self.space.fd), self.log.open("wb") as log:
+        with self.space.inside(), self.log.open("wb") as log:
             self.daemon = subprocess.Popen(
                 [*_POLYPOD, "daemon", *words],
                 stdin=subprocess.DEVNULL,
@@ -103,7 +102,7 @@ class Node:
             "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod};"
             f"K8S_POD_INFRA_CONTAINER_ID=sandbox-of-{pod}",
         }
-        with netns.inside(self.space.fd):
+        with self.space.inside():
             started = time.monotonic()
             done = subprocess.run(
                 [self.folder / "bin" / "polypod"],
@@ -125,7 +124,7 @@ class Node:
 
     def polypod(self, *words: str) -> str:
         """Run a verb of the command line on this node and return what it prints."""
-        with netns.inside(self.space.fd):
+        with self.space.inside():
             done = subprocess.run([*_POLYPOD, *words], capture_output=True, check=False, text=True)
         if done.returncode:
             raise DemoError(f"polypod {' '.join(words)}: {done.stderr.strip()}")

@@ -24,7 +24,7 @@ from demo.pods import Pod
 from demo.show import Screen
 from demo.spaces import Space
 from polypod.errors import PolypodError
-from polypod.kernel import netns, sysctl
+from polypod.kernel import sysctl
 
 FOLDER = Path("/run/polypod-demo")
 
@@ -178,7 +178,7 @@ def _check_pod(screen: Screen, pod: Pod, space: Space) -> None:
             screen.check(text, ok=mac == wanted.mac, why=f"it has {mac}")
         if "tuning" in wanted.network.kind:
             length = links[wanted.interface].tx_queue_len
-            with netns.inside(space.fd):
+            with space.inside():
                 notify = sysctl.read(f"net/ipv4/conf/{wanted.interface}/arp_notify")
             text = f"{pod.name}: tuning set arp_notify and a queue of 500 on {wanted.interface}"
             screen.check(text, ok=(length, notify) == (500, "1"), why=f"{length}, {notify}")
@@ -252,7 +252,7 @@ def _shell(made: Lab) -> None:
         "POLYPOD_SOCKET": str(alpha.folder / "polypod.sock"),
         "POLYPOD_MANIFESTS": str(pods.EXAMPLES),
     }
-    with netns.inside(alpha.space.fd):
+    with alpha.space.inside():
         subprocess.run([os.environ.get("SHELL", "/bin/sh")], env=environment, check=False)
 
 

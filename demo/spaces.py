@@ -13,14 +13,14 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from polypod.kernel import links, netns, routes
+from polypod.kernel import links, routes
 from polypod.kernel.door import KernelDoor, OpenNamespaces
 from polypod.kernel.netlink import Rtnetlink
 from polypod.plan.facts import Link
 from polypod.plan.ops import Configure
 
 FOLDER = Path("/run/netns")
-_MS_BIND, _MNT_DETACH = 0x1000, 2
+_CLONE_NEWNET, _MS_BIND, _MNT_DETACH = 0x40000000, 0x1000, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -40,6 +40,19 @@ class Space:
     def inode(self) -> int:
         """Return its number, as /proc/PID/ns/net shows it."""
         return os.fstat(self.fd).st_ino
+
+    @contextlib.contextmanager
+    def inside(self) -> Generator[None]:
+        """Run a block in this namespace: sockets and children made there belong to it."""
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _check(_libc.setns(self.fd, _CLONE_NEWNET))
+            try:
+                yield
+            finally:
+                _check(_libc.setns(home, _CLONE_NEWNET))
+        finally:
+            os.close(home)
 
     @contextlib.contextmanager
     def open(self, sandbox: Space | None = None) -> Generator[OpenNamespaces]:
@@ -63,12 +76,18 @@ class Space:
         return found
 
     def _dump(self, kind: int, body: bytes) -> list[bytes]:
-        with netns.inside(self.fd):
+        with self.inside():
             socket = Rtnetlink()
         try:
             return [message.body for message in socket.dump(kind, body)]
         finally:
             socket.close()
+
+
+def _check(result: int) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def make(name: str) -> Space:
@@ -92,7 +111,7 @@ def make(name: str) -> Space:
 def _mount_new(path: Path, faults: list[OSError]) -> None:
     """Run in a thread of its own, since the thread changes its namespace for good."""
     source = b"/proc/thread-self/ns/net"
-    if _libc.unshare(netns.CLONE_NEWNET) or _libc.mount(
+    if _libc.unshare(_CLONE_NEWNET) or _libc.mount(
         source, os.fsencode(path), b"none", _MS_BIND, None
     ):
         number = ctypes.get_errno()
