@@ -6,19 +6,29 @@ starting Python; tests/conformance/test_cni_process.py starts real processes.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from polypod.cli import plugin
-from polypod.kernel import netns
 
 NETNS = Path("/run/netns")
 HOST, SANDBOX = "cnires-host", "cnires-cont"
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def enter(namespace: int) -> None:
+    """Move the calling thread into a network namespace."""
+    if _libc.setns(namespace, 0x40000000):
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 @dataclass(frozen=True)
@@ -145,13 +155,24 @@ class World:
         """Run a plugin with exactly these variables."""
         text = json.dumps(stdin) if isinstance(stdin, Mapping) else stdin
         raw = text.encode() if isinstance(text, str) else text
-        fd = os.open(NETNS / HOST, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            with netns.inside(fd):
-                code, stdout, _ = plugin.run(type_, environment, lambda: raw)
-        finally:
-            os.close(fd)
+        with self._host():
+            code, stdout, _ = plugin.run(type_, environment, lambda: raw)
         return Answer(code, stdout.decode())
+
+    @contextlib.contextmanager
+    def _host(self) -> Generator[None]:
+        if not (NETNS / HOST).exists():  # a test of addresses alone
+            yield
+            return
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        host = os.open(NETNS / HOST, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            enter(host)
+            yield
+        finally:
+            enter(home)
+            os.close(host)
+            os.close(home)
 
     def lease_files(self, network: str = "mynet") -> dict[str, str]:
         """Return what host-local's folder of a network holds, but for the lock."""

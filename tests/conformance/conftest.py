@@ -22,3 +22,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 def row() -> str:
     """The id of the row that a test is, where a mark gives one."""
     return ""
+
+
+@pytest.fixture
+def leases(tmp_path: Path) -> World:
+    """A folder for leases, without namespaces: IPAM plugins need none."""
+    made = World(tmp_path)
+    made.data.mkdir()
+    return made

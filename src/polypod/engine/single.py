@@ -5,14 +5,16 @@ The rules are those of the reference's executables; only a failed ADD differs: i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
 from polypod.cni import fields, versions
+from polypod.cni.quote import quoted
 from polypod.cni.request import Command, Request
 from polypod.cni.result import Result
 from polypod.engine import chain, execute
-from polypod.engine.doors import Caller, Doors
+from polypod.engine.doors import Caller, Doors, Namespaces
 from polypod.errors import InvalidNetnsError, PluginError, PolypodError
 from polypod.ipam import IPAM
 from polypod.plan.foreign import ForeignCall
@@ -22,6 +24,8 @@ from polypod.plugins._shape import Call
 
 TYPES = tuple(sorted((*PLUGINS, *IPAM)))
 """Every name that can be called."""
+_BARE = frozenset({"loopback", "tuning"})
+"""Plugins that say nothing before the reason why a namespace cannot be opened."""
 
 
 def call(type_: str, request: Request, doors: Doors, caller: Caller | None = None) -> bytes:
@@ -98,15 +102,39 @@ def _release(this: Call, request: Request, doors: Doors) -> None:
         _delegate(type_, replace(request, command=Command.DEL), doors)
 
 
+@contextlib.contextmanager
+def _entered(
+    type_: str, request: Request, doors: Doors, caller: Caller
+) -> Generator[tuple[Namespaces, Callable[[], None]]]:
+    """Open both namespaces; the second value refuses when there is no sandbox."""
+    sandbox = (request.netns or None) if caller.sandbox is None else caller.sandbox
+    prefix = "" if type_ in _BARE else f"failed to open netns {quoted(request.netns)}: "
+
+    def check() -> None:
+        if not namespaces.has_sandbox:
+            shown = quoted(request.netns)
+            cause = f"{prefix}failed to Statfs {shown}: no such file or directory"
+            raise InvalidNetnsError(cause, code=999)
+
+    with contextlib.ExitStack() as stack:
+        try:
+            namespaces = stack.enter_context(
+                doors.kernel.enter(sandbox=sandbox, host=caller.host)
+            )
+        except InvalidNetnsError as error:
+            raise InvalidNetnsError(prefix + error.cause, code=error.code) from error
+        yield namespaces, check
+
+
 def _add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     plugin, this = PLUGINS[type_], _call(request, doors)
-    sandbox = request.netns if caller.sandbox is None else caller.sandbox
-    with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
+    with _entered(type_, request, doors, caller) as (namespaces, check_sandbox):
+        facts = namespaces.look(plugin.reads(this))
+        check_sandbox()
         if namespaces.is_same and not request.netns_override:
             raise InvalidNetnsError(
                 "plugin's netns and netns from CNI_NETNS should not be the same"
             )
-        facts = namespaces.look(plugin.reads(this))
         lease = _lease(this, request, doors)
         try:
             ops = plugin.plan_add(this, facts, lease)
@@ -135,10 +163,9 @@ def _note(error: PolypodError, act: Callable[[], object]) -> None:
 
 def _del(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     plugin, this = PLUGINS[type_], _call(request, doors)
-    sandbox = (request.netns or None) if caller.sandbox is None else caller.sandbox
-    with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
+    with _entered(type_, request, doors, caller) as (namespaces, _):
         ops = plugin.plan_del(this)
-        if not namespaces.cookie:  # a sandbox that is gone took its links' settings along
+        if not namespaces.has_sandbox:  # a sandbox that is gone took its links' settings along
             ops = tuple(op for op in ops if not isinstance(op, SetLink))
         execute.run(ops, namespaces, doors)
     _release(this, request, doors)
@@ -147,15 +174,21 @@ def _del(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
 
 def _check(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     plugin, this = PLUGINS[type_], _call(request, doors)
-    ipam = IPAM.get(_ipam_type(this))
+    with _entered(type_, request, doors, caller) as (namespaces, check_sandbox):
+        facts = namespaces.look(plugin.check_reads(this))
+        check_sandbox()
+        _check_lease(this, request, doors)
+        plugin.check(this, facts)
+    return b""
+
+
+def _check_lease(this: Call, request: Request, doors: Doors) -> None:
+    type_ = _ipam_type(this)
+    ipam = IPAM.get(type_)
     if ipam is not None:
         ipam.check(chain.lease_call(this), doors.pools)
-    elif _ipam_type(this):
-        _delegate(_ipam_type(this), request, doors)
-    sandbox = request.netns if caller.sandbox is None else caller.sandbox
-    with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
-        plugin.check(this, namespaces.look(plugin.check_reads(this)))
-    return b""
+    elif type_:
+        _delegate(type_, request, doors)
 
 
 def _ipam_add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
