@@ -27,31 +27,37 @@ class BackupFiles:
             InvalidConfigError: the folder is not allowed.
             StorageError: the disk refused.
         """
-        path = self._path(op.directory, op.name)
+        _check(op.name)
         match op:
             case KeepBackup():
-                try:
-                    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                except OSError as error:
-                    raise StorageError(f"backup: {error.strerror}: {path.parent}") from error
-                files.write_atomically(path, op.content.encode())
+                with self._roots.opened(Path(op.directory), make=0o700) as folder:
+                    files.replace(folder, op.name, op.content.encode())
             case RestoreBackup():
-                path.unlink(missing_ok=True)
+                self._remove(op)
 
     def undo(self, op: StoreOp) -> None:
         """Remove a backup that was written; absent is fine."""
         if isinstance(op, KeepBackup):
-            self._path(op.directory, op.name).unlink(missing_ok=True)
+            _check(op.name)
+            self._remove(op)
 
     def read(self, directory: str, name: str) -> bytes | None:
         """Return a backup's content, None when there is none."""
+        _check(name)
         try:
-            with self._path(directory, name).open("rb") as file:
-                return file.read(MAX_BYTES)
-        except OSError:
+            with self._roots.opened(Path(directory)) as folder:
+                return files.read(folder, name, MAX_BYTES)
+        except StorageError:
             return None
 
-    def _path(self, directory: str, name: str) -> Path:
-        if "/" in name or "\0" in name or name in {"", ".", ".."}:
-            raise InvalidConfigError(f"invalid backup name {name[:100]!r}")
-        return self._roots.check(Path(directory)) / name
+    def _remove(self, op: StoreOp) -> None:
+        directory = self._roots.check(Path(op.directory))
+        if not directory.is_dir():
+            return
+        with self._roots.opened(directory) as folder:
+            files.remove(folder, op.name)
+
+
+def _check(name: str) -> None:
+    if "/" in name or "\0" in name or name in {"", ".", ".."}:
+        raise InvalidConfigError(f"invalid backup name {name[:100]!r}")
