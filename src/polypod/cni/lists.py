@@ -24,6 +24,8 @@ class NetworkList:
     plugins: tuple[Mapping[str, object], ...]
     raw: bytes
     """The configuration as it was read."""
+    is_list: bool = True
+    """Whether it was written as a list; a single plugin's configuration is one of one."""
     disable_check: bool = False
     disable_gc: bool = False
 
@@ -47,6 +49,7 @@ def parse_list(raw: bytes) -> NetworkList:
         cni_version=_version(decoded),
         plugins=plugins,
         raw=raw,
+        is_list=fields.get(decoded, "plugins") is not None,
         disable_check=_loose_flag(decoded, "disableCheck"),
         disable_gc=_loose_flag(decoded, "disableGC"),
     )

@@ -16,9 +16,10 @@ from polypod.cni.result import Result
 from polypod.engine import execute
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Doors, Namespaces
-from polypod.errors import NotStartedError, PluginError, PolypodError
+from polypod.errors import ConflictError, NotStartedError, PluginError, PolypodError
 from polypod.ipam import IPAM
 from polypod.ipam._shape import Ipam, LeaseCall
+from polypod.plan.facts import LinkQuery, Where
 from polypod.plan.foreign import ForeignCall
 from polypod.plan.record import ForeignStep, LeaseStep, PluginStep, Record, Step
 from polypod.plugins import PLUGINS
@@ -33,9 +34,10 @@ class Progress:
     doors: Doors
 
     def will(self, step: Step) -> None:
-        """Journal a step that is about to be taken."""
-        self.record = msgspec.structs.replace(self.record, steps=(*self.record.steps, step))
-        self.doors.journal.put(self.record)
+        """Journal a step that is about to be taken; without room for it, it is not taken."""
+        grown = msgspec.structs.replace(self.record, steps=(*self.record.steps, step))
+        self.doors.journal.put(grown)
+        self.record = grown
 
     def did(self, step: Step) -> None:
         """Replace the newest step by what came of it; the next put makes it durable."""
@@ -55,20 +57,46 @@ def add(attachment: Attachment, progress: Progress, namespaces: Namespaces) -> R
     network = attachment.network
     result: Result | None = None
     for index in range(len(network.plugins)):
-        shown = None if result is None else versions.to_json(result, network.cni_version)
-        config = lists.plugin_config(
-            network, index, prev_result=shown, capability_args=attachment.capabilities
-        )
-        type_ = fields.text(config, "type")
-        plugin = _built_in(type_, attachment, progress.doors)
-        if plugin is None:
-            result = _foreign_add(type_, config, attachment, progress)
-        else:
-            call = _call(config, attachment, progress, result)
-            result = _built_in_add(type_, plugin, call, attachment, progress, namespaces)
+        type_ = fields.text(network.plugins[index], "type")
+        try:
+            result = _one_plugin(index, type_, result, attachment, progress, namespaces)
+        except PolypodError as error:
+            if network.is_list:
+                error.cause = f'plugin type="{type_}" name="{network.name}" failed (add): {error}'
+                error.args = (error.cause,)
+            raise
     if result is None:
         raise PluginError(f'network "{network.name}" has no plugins')
     return result
+
+
+def _one_plugin(
+    index: int,
+    type_: str,
+    before: Result | None,
+    attachment: Attachment,
+    progress: Progress,
+    namespaces: Namespaces,
+) -> Result:
+    network = attachment.network
+    shown = None if before is None else versions.to_json(before, network.cni_version)
+    config = lists.plugin_config(
+        network, index, prev_result=shown, capability_args=attachment.capabilities
+    )
+    plugin = _built_in(type_, attachment, progress.doors)
+    if plugin is not None:
+        call = _call(config, attachment, progress, before)
+        return _built_in_add(type_, plugin, call, attachment, progress, namespaces)
+    if index == 0:
+        _check_ifname(attachment.ifname, namespaces)
+    return _foreign_add(type_, config, attachment, progress)
+
+
+def _check_ifname(ifname: str, namespaces: Namespaces) -> None:
+    """Refuse a name that a link of the sandbox has: not every foreign plugin looks."""
+    taken = LinkQuery(Where.SANDBOX, ifname)
+    if namespaces.look((taken,)).link(Where.SANDBOX, ifname) is not None:
+        raise ConflictError(f"interface name {ifname} already exists")
 
 
 def _built_in(type_: str, attachment: Attachment, doors: Doors) -> Plugin | None:

@@ -6,22 +6,24 @@ of its interfaces, and only records of the network that was called are looked at
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from polypod.cni import fields
 from polypod.cni.request import Request
-from polypod.engine import detach
+from polypod.engine import detach, primary_chain
 from polypod.engine.doors import Caller, Doors
 from polypod.errors import PolypodError
 from polypod.plan.record import Record
 
-VALID = ("cni.dev/valid-attachments", "cni.dev/attachments")
+VALID: tuple[str, ...] = ("cni.dev/valid-attachments", "cni.dev/attachments")
 
 
 def collect(request: Request, caller: Caller, doors: Doors) -> None:
     """Remove attachments of the called network whose container is not listed as valid.
 
-    A configuration without a list removes nothing: an absent key is no statement.
+    A configuration without a list removes nothing: an absent key is no statement. Afterwards the
+    primary's own plugins are told the same list, with every interface of the valid containers.
 
     Raises:
         PolypodError: something could not be removed; the rest was.
@@ -39,6 +41,23 @@ def collect(request: Request, caller: Caller, doors: Doors) -> None:
         if record.called == request.config.name and record.container_id not in valid
     ]
     remove(stale, caller, doors)
+    primary = doors.networks.primary()
+    if primary is not None and not primary.disable_gc:
+        attachments = _attachments(listed, doors)
+        told = dict.fromkeys(VALID, attachments)
+        primary_chain.ask("GC", primary, request, doors, told)
+
+
+def _attachments(listed: Sequence[Mapping[str, object]], doors: Doors) -> list[dict[str, str]]:
+    """Return what is valid: what the caller lists, and what the journal has of those containers."""
+    found = {(fields.text(entry, "containerID"), fields.text(entry, "ifname")) for entry in listed}
+    valid = {container_id for container_id, _ in found}
+    found |= {
+        (record.container_id, record.ifname)
+        for record in doors.journal.all()
+        if record.container_id in valid
+    }
+    return [{"containerID": container, "ifname": ifname} for container, ifname in sorted(found)]
 
 
 def recover(doors: Doors) -> int:

@@ -1,8 +1,14 @@
-"""STATUS: can this node serve an ADD now? Answered from what is known, in no time."""
+"""STATUS: can this node serve an ADD now? What is built in answers from what is known.
+
+Runtimes ask every few seconds. Other people's plugins in the primary's chain are asked in turn, if
+their version knows the question (CNI 1.1.0); what they answer is passed on, code and all.
+"""
 
 from __future__ import annotations
 
+from polypod.cni.lists import NetworkList
 from polypod.cni.request import Request
+from polypod.engine import primary_chain
 from polypod.engine.doors import Caller, Doors
 from polypod.errors import PolypodError, UnavailableError
 
@@ -12,9 +18,16 @@ def status(request: Request, caller: Caller, doors: Doors) -> None:
 
     Raises:
         UnavailableError: the primary's configuration is missing or broken.
+        ForeignError: a plugin of the primary's says that it cannot.
     """
-    del request, caller
+    del caller
+    primary = _primary(doors)
+    if primary is not None:
+        primary_chain.ask("STATUS", primary, request, doors)
+
+
+def _primary(doors: Doors) -> NetworkList | None:
     try:
-        doors.networks.primary()
+        return doors.networks.primary()
     except PolypodError as error:
         raise UnavailableError(error.cause, hint=error.hint) from error
