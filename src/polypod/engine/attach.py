@@ -13,7 +13,7 @@ import msgspec
 from polypod.cni import arguments, versions
 from polypod.cni.request import Request
 from polypod.cni.result import Interface, Result
-from polypod.engine import chain, routes, undo
+from polypod.engine import by_hand, chain, routes, undo
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Caller, Doors, Namespaces, Pod
 from polypod.engine.resolve import resolve
@@ -29,6 +29,7 @@ def attach(request: Request, caller: Caller, doors: Doors) -> bytes:
         PolypodError: nothing is left behind: no interface, no address, no lease, no record.
     """
     check_is_new(request, doors)
+    doors = by_hand.widen(request, doors)
     pod = find_pod(request, doors)
     attachments = resolve(request, pod, doors)
     routes.wanted(attachments)

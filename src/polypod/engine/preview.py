@@ -10,7 +10,7 @@ from polypod.cni import fields, lists
 from polypod.cni import request as cni_request
 from polypod.cni.request import Request
 from polypod.engine.attachment import Attachment
-from polypod.engine.doors import Doors, Namespaces
+from polypod.engine.doors import Doors, Namespaces, Pod
 from polypod.engine.resolve import DEFAULT_NETWORK, NETWORKS, resolve
 from polypod.errors import InvalidConfigError, PolypodError
 from polypod.ipam import IPAM
@@ -35,8 +35,17 @@ def lines(namespace: str, name: str, doors: Doors) -> Iterator[str]:
     for key in (DEFAULT_NETWORK, NETWORKS):
         if key in pod.annotations:
             yield f"  annotation {key}: {' '.join(pod.annotations[key].split())}"
+    yield from attachments(_request(namespace, name), pod, doors)
+
+
+def attachments(request: Request, pod: Pod | None, doors: Doors) -> Iterator[str]:
+    """Yield what a call would attach, line by line.
+
+    Raises:
+        PolypodError: its networks cannot be resolved.
+    """
     with doors.kernel.enter(sandbox=None, host=None) as namespaces:
-        for attachment in resolve(_request(namespace, name), pod, doors):
+        for attachment in resolve(request, pod, doors):
             yield from _attachment(attachment, namespaces)
 
 

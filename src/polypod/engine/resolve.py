@@ -13,6 +13,7 @@ from typing import cast
 from polypod.cni import arguments, fields, lists
 from polypod.cni.quote import quoted, quoted_list
 from polypod.cni.request import Request
+from polypod.engine import by_hand
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Doors, Pod
 from polypod.errors import (
@@ -51,10 +52,11 @@ def resolve(request: Request, pod: Pod | None, doors: Doors) -> tuple[Attachment
     """
     check_arguments(request.arguments)
     found: list[Attachment] = []
-    primary = _primary(request, pod, doors)
+    named = by_hand.selections(request)
+    primary = _primary(request, pod, doors) if named is None else None
     if primary is not None:
         found.append(primary)
-    for place, chosen in enumerate(selections(pod), start=1):
+    for place, chosen in enumerate(selections(pod) if named is None else named, start=1):
         found.append(_secondary(request, pod, chosen, place, doors))
     if not found and pod is None:
         raise InvalidConfigError(
