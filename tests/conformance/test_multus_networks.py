@@ -317,7 +317,7 @@ def test_e13_a_network_is_shown_by_its_definition_and_named_by_its_configuration
         pytest.param(
             '{"name":"a"}', "delegate must have the 'type' or 'plugin' field", id="no-type"
         ),
-        pytest.param('{"name":"a","plugins":[null]}', "plugins", id="null-plugin"),
+        pytest.param('{"name":"a","plugins":[null]}', "plugin config 0", id="null-plugin"),
     ],
 )
 def test_a_definition_without_plugins_is_an_error(node: Node, config: str, text: str) -> None:

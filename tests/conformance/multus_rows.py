@@ -1,0 +1,95 @@
+"""The rows of the acceptance vectors for the meta-plugin: their ids, and those left out.
+
+A test says which row it is in its name (`test_k05_...`) or in a parameter's id (`id="K05"`);
+test_multus_rows.py compares these with SECTIONS, so that no row is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SECTIONS: Mapping[str, tuple[str, str]] = {
+    "A": (
+        "annotation, comma form",
+        "01 02 04 05 07 08 10 11 13 14 16 17 19 20 22 23 25 26 28 29 31 32 34",
+    ),
+    "B": (
+        "annotation, JSON form",
+        ("01 03 04 06 07 09 10 12 13 15 16 18 19 21 22 24 25 27 28 30 31 33 34 36 37 39 40"),
+    ),
+    "C": ("default network", "02 03 05 06 08 09 11 12"),
+    "D": ("configuration", "01 02 04 05 07 08 10 11 13 14 16 17 19"),
+    "E": ("delegates", "01 03 04 06 07 09 10 12 13 15 16 18 19 21 22"),
+    "F": ("arguments and capabilities", "01 02 04 05 07 08 10 11 13 14 16 17"),
+    "G": ("from name to network", "02 03 05 06 08 09 11 12 14 15 17 18 20 21"),
+    "H": ("cluster network", "02 03 05 06 08 09 11 12 14 15 17 18"),
+    "I": ("namespace isolation", "02 03 05 06"),
+    "J": (
+        "devices",
+        ("01 02 04 05 07 08 10 11 13 14 16 17 19 20 22 23 25 26 28 29 31 32 34 35 37 38"),
+    ),
+    "K": (
+        "ADD and DEL",
+        "02 03 05 06 08 09 11 12 14 15 17 18 20 21 23 24 26 27 29 30 32 33 35",
+    ),
+    "L": ("CHECK, STATUS, GC, VERSION", "01 03 04 06 07 09 10 12 13 15 16"),
+    "M": (
+        "gateways",
+        "01 02 04 05 07 08 10 11 13 14 16 17 19 20 22 23 25 26 28 29 31 32",
+    ),
+    "N": (
+        "network-status",
+        "02 03 05 06 08 09 11 12 14 15 17 18 20 21 23 24 26 27 29",
+    ),
+}
+"""Numbers by section, as the vectors have them."""
+
+_DEVICES = "device plugins and dynamic resources come with a later release"
+_API = "needs an API server"
+_OWN_KEYS = "a key of the reference's own configuration; ours is the daemon's command line"
+_CLUSTER = "clusterNetwork and defaultNetworks are names in the API; our primary is a file"
+
+LEFT_OUT: Mapping[str, str] = {
+    "B39": "a type of the reference's client library, which its meta-plugin does not use",
+    "D04": _OWN_KEYS,
+    "D05": f"{_OWN_KEYS} (--global-namespaces, whose default is the same)",
+    "D08": "there is one primary, not a list of delegates",
+    "D10": "a primary may be left out: then a pod has its secondary networks only",
+    "D13": _OWN_KEYS,
+    "D14": _OWN_KEYS,
+    "D16": _OWN_KEYS,
+    "D17": f"{_OWN_KEYS}: the namespaces that get no defaultNetworks",
+    "E01": _DEVICES,
+    "E03": _DEVICES,
+    "E04": _DEVICES,
+    "E21": _DEVICES,
+    "F14": _DEVICES,
+    "G21": f"{_API}: an event",
+    "H02": _CLUSTER,
+    "H03": _CLUSTER,
+    "H05": f"{_CLUSTER}; a folder is not searched for one",
+    "H11": "chaining files of a folder to the primary comes with a later release",
+    "H12": "as H11",
+    "H14": "as H05",
+    "H15": _CLUSTER,
+    "H17": _CLUSTER,
+    "H18": f"{_API}: an event",
+    **{f"J{number}": _DEVICES for number in SECTIONS["J"][1].split()},
+    "K09": f"{_API}: events",
+    "K12": "DEL needs the journal alone; what it never knew it does not guess from annotations",
+    "K20": f"{_API}: only it can say that a pod is gone, a folder of manifests cannot",
+    "K21": f"{_API}: waiting for its cache",
+    "K30": "the daemon answers STATUS and ADD when it is ready; there is no file to wait for",
+    "K32": f"{_API}: writing the status",
+    "K33": f"{_API}: writing the status",
+    "M25": "results are not read back from a cache file while an ADD is under way",
+    "N03": _DEVICES,
+    "N23": _API,
+    "N29": f"{_API}: writing the status",
+}
+"""Rows without a test, and why."""
+
+
+def ids() -> list[str]:
+    """Return every row's id."""
+    return [f"{section}{n}" for section, (_, text) in SECTIONS.items() for n in text.split()]
