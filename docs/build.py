@@ -19,13 +19,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from docs.generate import cli, configuration, errors, metrics, ops, picture, plugins, stage  # noqa: E402
+from docs.generate import (  # noqa: E402 - the path is set above, for a start as a program
+    cli,
+    configuration,
+    errors,
+    logs,
+    metrics,
+    ops,
+    picture,
+    plugins,
+    stage,
+)
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/cli.md": cli.render,
     "reference/configuration.md": configuration.render,
     "reference/errors.md": errors.render,
     "reference/metrics.md": metrics.render,
+    "reference/logs.md": logs.render,
     "reference/plugins.md": plugins.render,
     "reference/ops.md": ops.render,
     "images/rooms.svg": picture.render,
