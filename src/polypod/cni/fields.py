@@ -37,16 +37,22 @@ def decode_object(raw: bytes, what: str) -> dict[str, object]:
     return cast("dict[str, object]", value)
 
 
+def name_of(mapping: Mapping[str, object], key: str) -> str | None:
+    """Return the key under which Go's decoder would find `key`, None when there is none."""
+    if key in mapping:
+        return key
+    folded = key.casefold()
+    found: str | None = None
+    for name in mapping:
+        if name.casefold() == folded:
+            found = name
+    return found
+
+
 def get(mapping: Mapping[str, object], key: str) -> object:
     """Return the value under key as Go's decoder would find it; None when absent or null."""
-    if key in mapping:
-        return mapping[key]
-    folded = key.casefold()
-    found: object = None
-    for name, value in mapping.items():
-        if name.casefold() == folded:
-            found = value
-    return found
+    name = name_of(mapping, key)
+    return None if name is None else mapping[name]
 
 
 def _wrong(key: str, value: object, wanted: str) -> DecodeError:

@@ -11,7 +11,8 @@ from typing import cast
 
 from polypod.cni import encode, fields
 from polypod.cni.config import name_pattern
-from polypod.cni.labels import ALL_VERSIONS, OLDEST
+from polypod.cni.labels import ALL_VERSIONS, OLDEST, numbers
+from polypod.cni.quote import quoted
 from polypod.errors import DecodeError, InvalidConfigError
 
 
@@ -38,15 +39,16 @@ def parse_list(raw: bytes) -> NetworkList:
         InvalidConfigError: no name, no plugins, or a plugin without a type.
     """
     decoded = fields.decode_object(raw, "error parsing configuration list")
+    name, version = _name(decoded), _version(decoded)
+    inlined = _loose_flag(decoded, "loadOnlyInlinedPlugins")
+    if inlined and fields.get(decoded, "plugins") is None:
+        raise _wrong("`loadOnlyInlinedPlugins` is true, and no 'plugins' key")
     plugins = _plugins(decoded)
-    name = fields.text(decoded, "name")
-    if not name:
-        raise InvalidConfigError("error parsing configuration list: no name")
     if not name_pattern.fullmatch(name):
         raise InvalidConfigError("invalid characters found in network name", details=name)
     return NetworkList(
         name=name,
-        cni_version=_version(decoded),
+        cni_version=version,
         plugins=plugins,
         raw=raw,
         is_list=fields.get(decoded, "plugins") is not None,
@@ -60,42 +62,82 @@ def _plugins(decoded: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
         if not fields.text(decoded, "type"):
             raise InvalidConfigError("delegate must have the 'type' or 'plugin' field")
         return (decoded,)
+    listed = fields.get(decoded, "plugins")
+    if not isinstance(listed, list):
+        raise _wrong(f"invalid 'plugins' type {_kind(listed)}")
+    if not listed:
+        raise _wrong("no plugins in list")
+    return tuple(_plugin(place, one) for place, one in enumerate(cast("list[object]", listed)))
+
+
+def _plugin(place: int, given: object) -> Mapping[str, object]:
+    start = f"failed to parse plugin config {place}: error parsing configuration:"
+    if not isinstance(given, dict):
+        raise InvalidConfigError(f"{start} an object is expected, got {_kind(given)}")
+    plugin = cast("Mapping[str, object]", given)
     try:
-        plugins = fields.objects(decoded, "plugins") or ()
-    except DecodeError as error:
-        raise InvalidConfigError(f"invalid 'plugins' type: {error.cause}") from error
-    if not plugins:
-        raise InvalidConfigError("no plugins in list")
-    for place, plugin in enumerate(plugins):
         type_ = fields.text(plugin, "type")
-        if not type_:
-            raise InvalidConfigError(
-                f"failed to parse plugin config {place}: error parsing configuration:"
-                " missing 'type'"
-            )
-        if "/" in type_:
-            raise InvalidConfigError(f"invalid plugin name: {type_[:100]}")
-    return plugins
+    except DecodeError as error:
+        raise InvalidConfigError(f"{start} {error.cause}") from error
+    if not type_:
+        raise InvalidConfigError(f"{start} missing 'type'")
+    if "/" in type_:
+        raise InvalidConfigError(f"invalid plugin name: {type_[:100]}")
+    return plugin
+
+
+def _name(decoded: Mapping[str, object]) -> str:
+    name = fields.get(decoded, "name")
+    if name is None or name == "":
+        raise _wrong("no name")
+    if not isinstance(name, str):
+        raise _wrong(f"invalid name type {_kind(name)}")
+    return name
 
 
 def _version(decoded: Mapping[str, object]) -> str:
-    own = fields.text(decoded, "cniVersion")
-    offered = [v for v in (own, *fields.texts(decoded, "cniVersions")) if v]
-    known = [version for version in offered if version in ALL_VERSIONS]
-    if fields.get(decoded, "cniVersions") is not None and known:
-        return max(known, key=ALL_VERSIONS.index)
-    return own or OLDEST
+    """Return cniVersion, or the newest of it and cniVersions that is spoken here."""
+    own = fields.get(decoded, "cniVersion")
+    if own is not None and not isinstance(own, str):
+        raise _wrong(f"invalid cniVersion type {_kind(own)}")
+    offered = fields.get(decoded, "cniVersions")
+    if offered is None:
+        return own or OLDEST
+    if not isinstance(offered, list):
+        raise _wrong(f"invalid type for cniVersions: {_kind(offered)}")
+    entries = cast("list[object]", offered)
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, str) or numbers(entry) is None:
+            raise _wrong(f"invalid cniVersions entry {str(entry)[:40]} at index {place}")
+    known = [version for version in (own, *entries) if version in ALL_VERSIONS]
+    return max(cast("list[str]", known), key=ALL_VERSIONS.index, default=own or OLDEST)
 
 
 def _loose_flag(decoded: Mapping[str, object], key: str) -> bool:
-    value = fields.get(decoded, key)
+    """Return a flag that may be written as text; unlike elsewhere, null is no absence."""
+    place = fields.name_of(decoded, key)
+    value = False if place is None else decoded[place]
     if isinstance(value, bool):
         return value
-    if isinstance(value, str) and value.lower() in {"true", "false"}:
+    if not isinstance(value, str):
+        raise _wrong(f"invalid type {_kind(value)} for {key}")
+    if value.lower() in {"true", "false"}:
         return value.lower() == "true"
-    if value is None:
-        return False
-    raise InvalidConfigError(f'invalid value "{str(value)[:40]}" for {key}')
+    raise _wrong(f"invalid value {quoted(value[:40])} for {key}")
+
+
+def _wrong(cause: str) -> InvalidConfigError:
+    return InvalidConfigError(f"error parsing configuration list: {cause}")
+
+
+def _kind(value: object) -> str:
+    """Return the name that the reference gives a value's type."""
+    if isinstance(value, dict):
+        return "map[string]interface {}"
+    if isinstance(value, list):
+        return "[]interface {}"
+    names: dict[type[object], str] = {str: "string", bool: "bool", type(None): "<nil>"}
+    return names.get(type(value), "float64")
 
 
 def plugin_config(
