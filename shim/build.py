@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "shim" / "shim.c"
-ARCHITECTURES = ("x86_64", "aarch64")
+ARCHITECTURES = ("x86_64", "aarch64", "riscv64")
 WARNINGS = [
     "-std=c11",
     "-Wall",
@@ -36,6 +36,8 @@ WARNINGS = [
 ]
 RELEASE = ["-Os", "-static", "-s"]
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+ANALYSED = {"gcc": ["-fanalyzer"], "clang": []}
+"""What the distribution's compilers look for on top; clang keeps its analyser apart."""
 
 
 class BuildError(RuntimeError):
@@ -61,12 +63,19 @@ def version() -> str:
 
 
 def compiler(target_arch: str, *, sanitize: bool = False) -> list[str]:
-    """Choose the compiler's command: zig for any architecture, gcc for this one."""
+    """Choose the compiler's command: zig for any architecture, the distribution's for this one.
+
+    Raises:
+        BuildError: there is none.
+    """
     if not sanitize and importlib.util.find_spec("ziglang") is not None:
         return [sys.executable, "-m", "ziglang", "cc", "-target", f"{target_arch}-linux-musl"]
-    if target_arch == machine() and shutil.which("gcc"):
-        return ["gcc"]
-    raise BuildError(f"no compiler for {target_arch}: install ziglang from PyPI")
+    if target_arch == machine():
+        for name, flags in ANALYSED.items():
+            if shutil.which(name):
+                return [name, *(flags if sanitize else [])]
+    wanted = "gcc or clang from the distribution" if sanitize else "ziglang from PyPI"
+    raise BuildError(f"no compiler for {target_arch}: install {wanted}")
 
 
 def build(target_arch: str, out: Path | None = None, *, sanitize: bool = False) -> Path:
@@ -97,11 +106,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="compile the shim")
     parser.add_argument("--arch", choices=(*ARCHITECTURES, "all"), default=machine())
     parser.add_argument("--out", type=Path, help="folder for <arch>/polypod")
-    parser.add_argument("--sanitize", action="store_true", help="gcc with ASan and UBSan")
+    parser.add_argument(
+        "--sanitize",
+        action="store_true",
+        help="gcc or clang with ASan and UBSan, and gcc's analyser",
+    )
     options = parser.parse_args()
     for arch in ARCHITECTURES if options.arch == "all" else (options.arch,):
         out = options.out / arch / "polypod" if options.out else None
-        print(build(arch, out, sanitize=options.sanitize))
+        try:
+            print(build(arch, out, sanitize=options.sanitize))
+        except (BuildError, subprocess.CalledProcessError) as error:
+            sys.exit(f"shim: {error}")
 
 
 if __name__ == "__main__":

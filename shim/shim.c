@@ -36,9 +36,11 @@ enum {
     WIRE_VERSION = 1,
     HEADER_LEN = 12,
     MAX_PAYLOAD = 8 << 20,
+    MAX_REQUEST = 2 << 20,
     MAX_STDIN = 1 << 20,
     MAX_STREAM = 3 << 20, /* of each output stream of a plugin: both fit into one frame */
-    MAX_SPOOL = 4096,
+    MAX_SPOOL = 4096, /* entries */
+    MAX_SPOOL_BYTES = 64 << 20,
     RETRY_MS = 20,
     TEXTBUSY_TRIES = 5,
     TEXTBUSY_MS = 200
@@ -59,7 +61,7 @@ struct slice {
 struct call {
     const char *argv0, *command, *socket;
     int netns, host;
-    int64_t wait_until, deadline; /* CLOCK_BOOTTIME, nanoseconds */
+    int64_t started, wait_until, deadline; /* CLOCK_BOOTTIME, nanoseconds */
     struct bytes input;           /* stdin */
     int refusal;                  /* errno of the connection that failed */
 };
@@ -130,7 +132,9 @@ static _Noreturn void fail(int code, const char *details, const char *format, ..
 
 static void put(struct bytes *b, const void *src, size_t n)
 {
-    if (n > b->room - b->len) {
+    if (n == 0)
+        return;
+    if (b->at == NULL || n > b->room - b->len) {
         size_t room = (b->len + n) * 2 + 256;
         unsigned char *grown = realloc(b->at, room);
         if (grown == NULL)
@@ -138,8 +142,7 @@ static void put(struct bytes *b, const void *src, size_t n)
         b->at = grown;
         b->room = room;
     }
-    if (n > 0)
-        memcpy(b->at + b->len, src, n);
+    memcpy(b->at + b->len, src, n);
     b->len += n;
 }
 
@@ -284,6 +287,8 @@ static void render_request(const struct call *c, struct bytes *b, int with_fds)
 {
     uint32_t count = 0;
     put_number(b, with_fds ? (c->netns >= 0 ? 1u : 0u) | (c->host >= 0 ? 2u : 0u) : 0u, 4);
+    put_number(b, (uint32_t)((uint64_t)c->started & UINT32_MAX), 4);
+    put_number(b, (uint32_t)((uint64_t)c->started >> 32), 4);
     put_blob(b, c->argv0, strlen(c->argv0));
     for (char **e = environ; *e != NULL; e++)
         count += is_cni(*e) ? 1 : 0;
@@ -292,8 +297,8 @@ static void render_request(const struct call *c, struct bytes *b, int with_fds)
         if (is_cni(*e))
             put_blob(b, *e, strlen(*e));
     put_blob(b, c->input.at, c->input.len);
-    if (b->len > MAX_PAYLOAD)
-        fail(CODE_ENVIRONMENT, "the limit is 8 MiB", "the CNI_ variables are too large");
+    if (b->len > MAX_REQUEST)
+        fail(CODE_ENVIRONMENT, "the limit is 1 MiB", "the CNI_ variables are too large");
 }
 
 static void render_frame(struct bytes *frame, uint32_t kind, const struct bytes *payload)
@@ -335,29 +340,33 @@ static int spool_has_room(int folder)
         shut(&again);
         return 0;
     }
-    size_t count = 0;
+    long long count = 0, size = 0;
     const struct dirent *entry;
     errno = 0;
-    while ((entry = readdir(list)) != NULL)
-        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 ? 1 : 0;
+    while ((entry = readdir(list)) != NULL) {
+        struct stat found;
+        if (fstatat(folder, entry->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode)) {
+            count++;
+            size += found.st_size;
+        }
+        errno = 0; /* an entry that the daemon takes out meanwhile is no failure */
+    }
     int failed = errno;
     if (closedir(list) != 0 || failed != 0)
         return 0;
     errno = EDQUOT;
-    return count < MAX_SPOOL;
+    return count < MAX_SPOOL && size < MAX_SPOOL_BYTES;
 }
 
-static int spool_write(int folder, const struct bytes *payload)
+static int spool_write(int folder, const struct bytes *frame)
 {
-    char temporary[64], final[64];
-    (void)snprintf(temporary, sizeof temporary, ".tmp-%ld", (long)getpid());
+    char final[64], temporary[72];
     (void)snprintf(final, sizeof final, "%020lld-%ld.del", (long long)now_ns(), (long)getpid());
-    if (unlinkat(folder, temporary, 0) != 0 && errno != ENOENT)
-        return -1;
+    (void)snprintf(temporary, sizeof temporary, ".%s", final);
     int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;
-    int failed = write_all(fd, payload->at, payload->len) != 0 || fsync(fd) != 0 ? errno : 0;
+    int failed = write_all(fd, frame->at, frame->len) != 0 || fsync(fd) != 0 ? errno : 0;
     if (close(fd) != 0 && failed == 0)
         failed = errno;
     if (failed == 0 && renameat(folder, temporary, folder, final) == 0)
@@ -372,15 +381,17 @@ static _Noreturn void spool_delete(const struct call *c)
 {
     const char *path = getenv("POLYPOD_SPOOL");
     path = path == NULL || *path == '\0' ? "/var/lib/polypod/spool" : path;
-    struct bytes payload = {NULL, 0, 0};
+    struct bytes payload = {NULL, 0, 0}, frame = {NULL, 0, 0};
     render_request(c, &payload, 0);
+    render_frame(&frame, KIND_REQUEST, &payload);
     int folder = make_folders(path) != 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0 || !spool_has_room(folder) || spool_write(folder, &payload) != 0) {
+    if (folder < 0 || !spool_has_room(folder) || spool_write(folder, &frame) != 0) {
         const char *why = errno == EDQUOT ? "it is full" : strerror(errno);
         fail(CODE_TRY_AGAIN, "start the polypod daemon, or make room on the node's disk",
              "the polypod daemon is away and DEL cannot be kept in %s: %s", path, why);
     }
     drop(&payload);
+    drop(&frame);
     shut(&folder);
     exit(0);
 }
@@ -479,12 +490,22 @@ static enum outcome receive(int fd, const struct call *c, unsigned char *into, s
     return DONE;
 }
 
-static _Noreturn void mismatch(uint32_t version, const char *text)
+static int code_for(const struct call *c)
+{
+    return strcmp(c->command, "STATUS") == 0 ? CODE_UNAVAILABLE : CODE_TRY_AGAIN;
+}
+
+/*
+ * The one frame that every version of the wire reads: a header of any version, kind MISMATCH, the daemon's
+ * version and its words. Nothing was done, so the runtime may repeat the call, with the shim that is then there.
+ */
+static _Noreturn void mismatch(const struct call *c, uint32_t version, const char *text)
 {
     char hint[512];
-    (void)snprintf(hint, sizeof hint, "restart or upgrade the polypod daemon, so that it places its own shim again%s%.300s",
-                   *text != '\0' ? "; it says: " : "", text);
-    fail(CODE_TRY_AGAIN, hint, "shim speaks wire version %d, the daemon version %lu", WIRE_VERSION, (unsigned long)version);
+    const char *which = version > WIRE_VERSION ? "this shim is older: the daemon places its own in the CNI folder when it starts"
+                                               : "the daemon is older: let its upgrade end, or place its own shim again";
+    (void)snprintf(hint, sizeof hint, "%s (polypod install shim DIR)%s%.200s", which, *text != '\0' ? "; the daemon says: " : "", text);
+    fail(code_for(c), hint, "shim speaks wire version %d, the daemon version %lu", WIRE_VERSION, (unsigned long)version);
 }
 
 static enum outcome receive_frame(int fd, const struct call *c, uint32_t *kind, struct bytes *payload)
@@ -500,7 +521,7 @@ static enum outcome receive_frame(int fd, const struct call *c, uint32_t *kind, 
     if (memcmp(header, "PLYP", 4) != 0 || n > MAX_PAYLOAD)
         malformed();
     if (version != WIRE_VERSION && *kind != KIND_MISMATCH)
-        mismatch(version, "");
+        mismatch(c, version, "");
     drop(payload);
     payload->at = calloc(n + 1, 1);
     if (payload->at == NULL)
@@ -716,17 +737,24 @@ static _Noreturn void print_result(const struct bytes *payload)
     exit(failed && code == 0 ? 1 : (int)code);
 }
 
+/* Whether a failed connection means that nobody is there, that the queue was full for too long, or something else. */
+static enum outcome refused(const struct call *c)
+{
+    if (c->refusal == ENOENT || c->refusal == ECONNREFUSED || c->refusal == ECONNRESET)
+        return AWAY;
+    return c->refusal == EAGAIN ? LATE : REFUSED;
+}
+
 static enum outcome converse(struct call *c)
 {
     struct bytes payload = {NULL, 0, 0}, frame = {NULL, 0, 0};
     uint32_t kind = KIND_REQUEST;
-    int with_fds = 1, fd = open_connection(c);
-    if (fd < 0)
-        return c->refusal == ENOENT || c->refusal == ECONNREFUSED || c->refusal == ECONNRESET ? AWAY : c->refusal == EAGAIN ? LATE : REFUSED;
+    int with_fds = 1;
     render_request(c, &payload, 1);
     render_frame(&frame, KIND_REQUEST, &payload);
-    enum outcome got;
-    for (;;) {
+    int fd = open_connection(c);
+    enum outcome got = fd >= 0 ? DONE : refused(c);
+    while (fd >= 0) {
         got = send_frame(fd, c, &frame, with_fds);
         if (got == DONE || got == AWAY)
             got = receive_frame(fd, c, &kind, &payload);
@@ -737,7 +765,7 @@ static enum outcome converse(struct call *c)
             print_result(&payload);
         if (kind == KIND_MISMATCH) {
             uint32_t version = take_number(&s, 4);
-            mismatch(version, take_text(&s));
+            mismatch(c, version, take_text(&s));
         }
         if (kind != KIND_RUN)
             malformed();
@@ -762,7 +790,7 @@ static _Noreturn void serve(struct call *c)
         sleep_ms(ms_until(c->wait_until) < RETRY_MS ? ms_until(c->wait_until) : RETRY_MS);
         got = converse(c);
     }
-    int code = strcmp(c->command, "STATUS") == 0 ? CODE_UNAVAILABLE : CODE_TRY_AGAIN;
+    int code = code_for(c);
     if (got != LATE && strcmp(c->command, "DEL") == 0)
         spool_delete(c);
     if (got == LATE)
@@ -797,7 +825,7 @@ static const char *base_name(const char *path)
 int main(int argc, char **argv)
 {
     static const char version[] = "{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n";
-    struct call c = {.argv0 = base_name(argc > 0 ? argv[0] : NULL), .command = getenv("CNI_COMMAND"), .socket = getenv("POLYPOD_SOCKET"), .netns = -1, .host = -1, .wait_until = 0, .deadline = 0, .input = {NULL, 0, 0}, .refusal = 0};
+    struct call c = {.argv0 = base_name(argc > 0 ? argv[0] : NULL), .command = getenv("CNI_COMMAND"), .socket = getenv("POLYPOD_SOCKET"), .netns = -1, .host = -1, .started = 0, .wait_until = 0, .deadline = 0, .input = {NULL, 0, 0}, .refusal = 0};
     secure_standard_fds();
     if (c.command == NULL || *c.command == '\0')
         return fprintf(stderr, "CNI %s plugin polypod-%s\nCNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0\n", c.argv0, POLYPOD_VERSION) < 0;
@@ -809,6 +837,7 @@ int main(int argc, char **argv)
     int64_t grace = strcmp(c.command, "DEL") == 0 ? 0 : strcmp(c.command, "STATUS") == 0 ? 5000 : 20000;
     if (grace > 0)
         grace = milliseconds("POLYPOD_WAIT_MS", grace);
+    c.started = start;
     c.deadline = start + milliseconds("POLYPOD_TIMEOUT_MS", 180000) * 1000000;
     c.wait_until = start + grace * 1000000 < c.deadline ? start + grace * 1000000 : c.deadline;
     read_stdin(&c);

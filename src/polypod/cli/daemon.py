@@ -26,7 +26,14 @@ def parser() -> argparse.ArgumentParser:
     add("--spool", type=Path, help="where the shim keeps DELs (default: STATE/spool)")
     add("--path", default="/opt/cni/bin", help="where foreign plugins are, colon separated")
     add("--metrics", default="", metavar="HOST:PORT", help="serve /metrics, /healthz, /readyz")
-    add("--threads", type=int, default=32, help="threads that accept (default 32)")
+    add("--threads", type=int, default=32, help="threads that accept (default 32, at least 4)")
+    add(
+        "--stand-by",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="ask a running daemon to let go, and wait so long for its place (default: refuse)",
+    )
     add("--no-namespace-isolation", action="store_true", help="let pods use any namespace's NADs")
     add("--global-namespaces", default="default", help="namespaces whose NADs all pods may use")
     add("--log-level", default="info", choices=["debug", "info", "warning", "error"])
@@ -36,14 +43,12 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> int:
     """Run the daemon until it is told to stop; return the exit code."""
     chosen = parser().parse_args(words)
-    logging.basicConfig(
-        level=chosen.log_level.upper(),
-        stream=sys.stderr,
-        format="time=%(asctime)s level=%(levelname)s logger=%(name)s thread=%(threadName)s "
-        "event=%(message)s",
-    )
     from polypod.daemon.app import Daemon, Options
+    from polypod.daemon.lines import LineFormatter
 
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(LineFormatter())
+    logging.basicConfig(level=chosen.log_level.upper(), handlers=[output])
     try:
         Daemon(
             Options(
@@ -57,7 +62,8 @@ def main(words: list[str]) -> int:
                 spool=chosen.spool,
                 path=tuple(part for part in chosen.path.split(":") if part),
                 metrics=chosen.metrics,
-                threads=max(4, chosen.threads),
+                threads=chosen.threads,
+                stand_by_s=chosen.stand_by,
                 namespace_isolation=not chosen.no_namespace_isolation,
                 global_namespaces=frozenset(chosen.global_namespaces.split(",")),
             )

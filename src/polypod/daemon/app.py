@@ -1,13 +1,12 @@
 """The one place where the engine meets the real doors, and the daemon's life from start to stop.
 
-Start: own the state folder, undo what a crash left half made, replay the spool, then serve.
-Stop (SIGTERM): let nobody in, wait for those inside, leave. State survives in the journal.
+It owns the state folder before it opens anything in it, and serves as long as it does (term.py).
 """
 
 from __future__ import annotations
 
 import logging
-import os
+import resource
 import secrets
 import signal
 import threading
@@ -16,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from polypod.daemon import wire
-from polypod.daemon.dispatch import Dispatcher
-from polypod.daemon.metrics import HealthPage, Metrics
-from polypod.daemon.serve import Service
-from polypod.daemon.server import OwnerLock, Server
-from polypod.engine import collect
+from polypod.daemon import owner
+from polypod.daemon.dispatch import MIN_THREADS
+from polypod.daemon.lines import fields
+from polypod.daemon.owner import OwnerLock
+from polypod.daemon.term import Front, Term
 from polypod.engine.doors import Doors, Settings
-from polypod.errors import PolypodError
+from polypod.errors import ConflictError
 from polypod.foreign.run import ForeignDoor
 from polypod.kernel.door import KernelDoor
 from polypod.kube.manifests import ManifestSource
@@ -33,17 +31,12 @@ from polypod.store.backups import BackupFiles
 from polypod.store.journal import SqliteJournal
 from polypod.store.leases import LeaseFiles
 from polypod.store.networks import NetworkFiles
-from polypod.store.spool import Spool
 
 log = logging.getLogger("polypod.daemon")
 
 SOCKET = Path("/run/polypod/polypod.sock")
 STATE = Path("/var/lib/polypod")
 THREADS = 32
-SLOW_LIMIT = 28
-ADD_LIMIT = 24
-DRAIN_S = 20.0
-SPOOL_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +55,8 @@ class Options:
     metrics: str = ""
     """HOST:PORT of the health page; empty for none."""
     threads: int = THREADS
+    stand_by_s: float = 0.0
+    """How long to wait for another daemon to let go; 0 refuses at once."""
     namespace_isolation: bool = True
     global_namespaces: frozenset[str] = frozenset({"default"})
 
@@ -104,79 +99,88 @@ class Daemon:
     """One node's daemon."""
 
     def __init__(self, options: Options) -> None:
-        """Own the state folder and recover; run() serves.
-
-        Raises:
-            PolypodError: another daemon owns the folder, or it cannot be used.
-        """
+        """Keep the options; run() serves."""
         self._options = options
-        self._lock = OwnerLock(options.state / "lock")
-        self._doors = open_doors(options)
-        self._spool = Spool(options.spool or options.state / "spool")
-        self._dispatcher = Dispatcher(slow_limit=SLOW_LIMIT, add_limit=ADD_LIMIT)
-        self._metrics = Metrics(
-            parked=lambda: self._dispatcher.parked, running=lambda: self._dispatcher.running
-        )
-        self._service = Service(self._doors, self._dispatcher, self._metrics)
-        self._stop = threading.Event()
-        self._ready = False
+        self._wake = threading.Event()
+        self._is_stopping = False
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then drain.
+        """Serve until SIGTERM or SIGINT.
 
         Raises:
-            StorageError: the socket cannot be made.
+            PolypodError: another daemon owns the state folder, or something cannot be opened.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        page = self._open_page()
-        self._recover()
-        self._replay_spool()
-        server = Server(self._options.socket, self._service.serve, threads=self._options.threads)
-        server.start()
-        self._ready = True
-        log.info("daemon.ready socket=%s pid=%d", self._options.socket, os.getpid())
-        while not self._stop.wait(SPOOL_EVERY_S):
-            self._replay_spool()
-        self._ready = False
-        log.info("daemon.draining")
-        server.close()
-        self._dispatcher.wait_idle(DRAIN_S)
-        if page is not None:
-            page.stop()
-        self._lock.release()
+        _allow_many_files()
+        log.info("daemon.starting %s", _served(self._options))
+        lock = OwnerLock(self._options.state / "lock")
+        try:
+            self._own(lock)
+            while not self._is_stopping:
+                self._serve()
+                lock.release()
+                if not self._is_stopping:
+                    log.info("daemon.standing-by")
+                    self._wake.clear()
+                    lock.wait(None, self._wake)
+        finally:
+            lock.close()
         log.info("daemon.stopped")
+
+    def _own(self, lock: OwnerLock) -> None:
+        if lock.take():
+            return
+        if self._options.stand_by_s > 0:
+            log.info("daemon.standing-by seconds=%d", self._options.stand_by_s)
+            owner.ask(self._options.socket)
+            if lock.wait(self._options.stand_by_s, self._wake) or self._is_stopping:
+                return
+        raise ConflictError(
+            f"another daemon owns {self._options.state}",
+            hint="stop it, take its place with --stand-by, or give --state another folder",
+        )
+
+    def _serve(self) -> None:
+        options = self._options
+        front = Front(
+            socket=options.socket,
+            spool=options.spool or options.state / "spool",
+            threads=max(MIN_THREADS, options.threads),
+            metrics=options.metrics,
+        )
+        doors = open_doors(options)
+        try:
+            Term(front, doors, self._wake).serve()
+        finally:
+            _close(doors)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self._stop.set()
+        self._is_stopping = True
+        self._wake.set()
 
-    def _open_page(self) -> HealthPage | None:
-        if not self._options.metrics:
-            return None
-        host, _, port = self._options.metrics.rpartition(":")
-        page = HealthPage(host or "127.0.0.1", int(port), self._metrics, lambda: self._ready)
-        page.start()
-        return page
 
-    def _recover(self) -> None:
-        try:
-            count = collect.recover(self._doors)
-        except PolypodError as error:
-            log.error("recover.failed slug=%s cause=%r", error.slug, error.cause)  # noqa: TRY400
-            return
-        if count:
-            log.warning("recover.undone containers=%d", count)
+def _close(doors: Doors) -> None:
+    if isinstance(doors.journal, SqliteJournal):
+        doors.journal.close()
 
-    def _replay_spool(self) -> None:
-        """Carry out DELs that the shim kept while nobody served."""
-        for entry in self._spool.entries():
-            try:
-                asked = wire.parse_request_payload(entry.content)
-            except PolypodError as error:
-                log.error("spool.damaged entry=%s cause=%r", entry.name, error.cause)  # noqa: TRY400
-                self._spool.reject(entry)
-                continue
-            code, _ = self._service.answer(asked, self._doors)
-            if code == 0:
-                self._spool.remove(entry)
+
+def _allow_many_files() -> None:
+    """Raise the soft limit: every waiting call holds a connection and two namespaces."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _served(options: Options) -> str:
+    """Say in one line what this daemon serves, and from where."""
+    return fields(
+        socket=options.socket,
+        state=options.state,
+        pods=options.manifests or "none",
+        status=options.status or "none",
+        primary=options.primary or "none",
+        path=":".join(options.path),
+        metrics=options.metrics or "none",
+        threads=options.threads,
+    )

@@ -5,6 +5,7 @@ One registry a daemon; the page speaks GET only and listens where it is told to.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,12 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from polypod.errors import InvalidEnvironmentError, StorageError
+
+MAX_NETWORKS = 64
+"""So many (plugin, network) pairs have labels of their own; the rest is `other`."""
+MAX_READERS = 8
+VERBS = frozenset({"ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"})
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
 
@@ -28,6 +35,14 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self._networks = Histogram(
+            "polypod_attachment_seconds",
+            "ADD: time one network took; DEL and GC: time of the call that took it back",
+            ["verb", "plugin", "network"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._known: set[tuple[str, str]] = set()
         self._errors = Counter(
             "polypod_errors_total", "Errors by slug", ["slug"], registry=self.registry
         )
@@ -40,8 +55,18 @@ class Metrics:
 
     def observe(self, verb: str, plugin: str, seconds: float) -> None:
         """Count one request; an unknown verb is `other`, so that callers cannot add labels."""
-        known = verb if verb in {"ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"} else "other"
+        known = verb if verb in VERBS else "other"
         self._latency.labels(known, plugin).observe(seconds)
+
+    def observe_network(self, verb: str, plugin: str, network: str, seconds: float) -> None:
+        """Count one network of a call; names come from users, so only so many become labels."""
+        pair = (plugin, network)
+        if pair not in self._known:
+            if len(self._known) < MAX_NETWORKS:
+                self._known.add(pair)
+            else:
+                pair = ("other", "other")
+        self._networks.labels(verb if verb in VERBS else "other", *pair).observe(seconds)
 
     def count_error(self, slug: str) -> None:
         """Count one error."""
@@ -59,12 +84,25 @@ def resident_bytes() -> float:
 class HealthPage:
     """Serves /healthz, /readyz and /metrics."""
 
-    def __init__(
-        self, host: str, port: int, metrics: Metrics, is_ready: Callable[[], bool]
-    ) -> None:
-        """Bind; start() serves."""
-        self._server = ThreadingHTTPServer((host, port), _page(metrics, is_ready))
-        self._server.daemon_threads = True
+    def __init__(self, address: str, metrics: Metrics, is_ready: Callable[[], bool]) -> None:
+        """Bind to HOST:PORT, of this machine unless HOST is given; start() serves.
+
+        Raises:
+            InvalidEnvironmentError: that is no address.
+            StorageError: it cannot be had.
+        """
+        host, _, port = address.rpartition(":")
+        if not port.isdecimal() or int(port) > 65535:
+            raise InvalidEnvironmentError(
+                f"{address[:100]!r} is not HOST:PORT", hint="for example --metrics 127.0.0.1:9091"
+            )
+        try:
+            self._server = _Server((host or "127.0.0.1", int(port)), _page(metrics, is_ready))
+        except OSError as error:
+            raise StorageError(
+                f"health page {address}: {error.strerror or error}",
+                hint="give --metrics another port",
+            ) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="health", daemon=True
         )
@@ -82,6 +120,36 @@ class HealthPage:
         """Stop serving and free the port."""
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """Serves a few readers at once; more are hung up on."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], page: type[BaseHTTPRequestHandler]) -> None:
+        self._places = threading.BoundedSemaphore(MAX_READERS)
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, page)
+
+    def process_request(self, request: object, client_address: object) -> None:
+        """Start a thread when there is a place for one."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)  # type: ignore[arg-type]
+        else:
+            self.shutdown_request(request)  # type: ignore[arg-type]
+
+    def process_request_thread(self, request: object, client_address: object) -> None:
+        """Serve one reader and give its place back."""
+        try:
+            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a reader that hangs up is no event."""
+        del request, client_address
 
 
 def _page(metrics: Metrics, is_ready: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:

@@ -1,148 +1,201 @@
-"""Turns one accepted connection into one engine verb and its answer.
+"""One accepted connection: read the request, wait for its turn, carry it out, answer.
 
-Called by server.py's threads. Bad input of any kind becomes a CNI error object; nothing else
-leaves here.
+Called by server.py's threads. What a verb does is verbs.py's; who runs when is dispatch.py's. An
+ADD whose caller is gone is not begun, and one whose answer nobody takes is taken back.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from polypod.cni import arguments, failure
-from polypod.cni import request as cni_request
-from polypod.cni.request import Command, Request
-from polypod.daemon import wire
-from polypod.daemon.dispatch import Dispatcher, Job
+from polypod.cni import arguments, fields
+from polypod.daemon import verbs, wire
+from polypod.daemon.dispatch import Dispatcher, DrainingError, Job, Place
+from polypod.daemon.frames import CallerGoneError, Late, VersionMismatch
+from polypod.daemon.lines import bound
+from polypod.daemon.lines import fields as shown
 from polypod.daemon.metrics import Metrics
+from polypod.daemon.patience import Patience
+from polypod.daemon.report import Done, report
 from polypod.daemon.shim_foreign import ShimForeign
-from polypod.engine import attach, check, collect, detach, single, status
-from polypod.engine.doors import Caller, Doors
-from polypod.errors import InternalError, PolypodError
+from polypod.daemon.tombstones import Tombstones
+from polypod.daemon.verbs import Answer
+from polypod.daemon.watch import WatchedJournal
+from polypod.daemon.wire import WireRequest
+from polypod.engine.doors import Doors
+from polypod.errors import PolypodError, UnknownContainerError
+from polypod.ipam import IPAM
 
 log = logging.getLogger("polypod.serve")
-REQUEST_DEADLINE_S = 5.0
 
 
 class Service:
     """Serves connections with one set of doors."""
 
-    def __init__(self, doors: Doors, dispatcher: Dispatcher, metrics: Metrics) -> None:
-        """Keep the doors, the queue and the counters."""
+    def __init__(
+        self,
+        doors: Doors,
+        dispatcher: Dispatcher,
+        metrics: Metrics,
+        patience: Patience,
+        *,
+        take_over: Callable[[socket.socket], None] = socket.socket.close,
+    ) -> None:
+        """Keep the doors, the queue and the counters.
+
+        `take_over` answers another daemon that asks for the socket.
+        """
         self._doors = doors
         self._dispatcher = dispatcher
         self._metrics = metrics
+        self._patience = patience
+        self._take_over = take_over
+        self._tombstones = Tombstones()
+        self.before_add: Callable[[str], None] = lambda _container_id: None
+        """Carries out DELs of a container that the shim kept while nobody served."""
 
     def serve(self, connection: socket.socket) -> None:
         """Read one request and run it, here or later in the thread that makes room."""
         try:
-            asked = wire.receive_request(connection, REQUEST_DEADLINE_S)
-        except wire.VersionMismatch:
-            _quietly(partial(wire.send_mismatch, connection))
+            with self._patience.one() as waiting:
+                asked = wire.receive_request(connection, waiting)
+        except VersionMismatch as error:
+            log.warning("request.refused %s", shown(slug=error.slug, cause=error.cause))
+            self._metrics.count_error(error.slug)
+            _end(connection, partial(wire.send_mismatch, connection))
+        except (CallerGoneError, Late) as error:
+            log.info("request.unread %s", shown(cause=error.cause))
             connection.close()
-            return
-        except (PolypodError, OSError) as error:
-            log.warning("request.refused cause=%r", str(error))
-            _quietly(partial(_refuse, connection, error))
-            connection.close()
-            return
-        self._submit(connection, asked)
+        except PolypodError as error:
+            self._refuse(connection, error)
+        else:
+            if asked is None:
+                self._take_over(connection)
+            else:
+                self._submit(connection, asked)
 
-    def _submit(self, connection: socket.socket, asked: wire.WireRequest) -> None:
-        command = asked.environment.get("CNI_COMMAND", "")
-        by_name = asked.argv0 in single.TYPES
+    def replay(self, asked: WireRequest) -> bool:
+        """Carry a kept DEL out, in the calling thread; tell whether that went well."""
+        with bound(**_who(asked)):
+            if not verbs.is_by_name(asked):
+                self._tombstones.bury(asked.container_id, asked.started)
+            done = self._carry_out(asked, self._doors)
+            report(done, self._metrics)
+        return done.answer.code == 0
+
+    def _submit(self, connection: socket.socket, asked: WireRequest) -> None:
+        if asked.command == "DEL" and not verbs.is_by_name(asked):
+            self._tombstones.bury(asked.container_id, asked.started)
+        place = place_of(asked)
         job = Job(
-            run=lambda: self._finish(connection, asked),
-            key="" if by_name or command in {"STATUS", "GC"} else _queue_key(asked),
-            slow=not by_name and command != "STATUS",
-            is_add=not by_name and command == "ADD",
+            run=lambda: self._turn(connection, asked),
+            drop=lambda: _close(connection, asked),
+            place=place,
+            keys=keys_of(asked) if place.is_pods else frozenset(),
+            size_bytes=asked.size_bytes,
         )
         try:
             self._dispatcher.submit(job)
+        except DrainingError:
+            _close(connection, asked)  # the shim waits for the next daemon
         except PolypodError as error:
-            _quietly(partial(_refuse, connection, error))
-            _close(connection, asked)
+            asked.close()
+            self._refuse(connection, error)
 
-    def _finish(self, connection: socket.socket, asked: wire.WireRequest) -> None:
-        started = time.monotonic()
-        command = asked.environment.get("CNI_COMMAND", "")
-        doors = replace(self._doors, foreign=ShimForeign(connection, self._doors.settings.path))
+    def _turn(self, connection: socket.socket, asked: WireRequest) -> None:
+        """Carry one request out, answer it, and take back what nobody took."""
         try:
-            if _is_gone(connection):
-                log.info("request.abandoned command=%s", command)
-                return
-            code, stdout = self.answer(asked, doors)
-            try:
-                wire.send_result(connection, code, stdout)
-            except (OSError, PolypodError):
-                self._take_back(asked, code)
+            with bound(**_who(asked)):
+                if _is_gone(connection):
+                    log.info("request.abandoned %s", shown(verb=asked.command))
+                    return
+                foreign = ShimForeign(connection, self._doors.foreign)
+                done = self._carry_out(asked, replace(self._doors, foreign=foreign))
+                self._deliver(connection, asked, done.answer)
+                report(done, self._metrics)
         finally:
             _close(connection, asked)
-            kind = asked.argv0 if asked.argv0 in single.TYPES else "polypod"
-            self._metrics.observe(command, kind, time.monotonic() - started)
 
-    def answer(self, asked: wire.WireRequest, doors: Doors) -> tuple[int, bytes]:
-        """Return exit code and stdout for a request; every error is an answer."""
-        by_name = asked.argv0 in single.TYPES
+    def _carry_out(self, asked: WireRequest, doors: Doors) -> Done:
+        begun = time.monotonic()
+        journal = WatchedJournal(doors.journal)
+        answer = self._overtaken(asked) or verbs.answer(asked, replace(doors, journal=journal))
+        seconds = time.monotonic() - begun
+        return Done(asked=asked, answer=answer, journal=journal, seconds=seconds)
+
+    def _overtaken(self, asked: WireRequest) -> Answer | None:
+        """Answer an ADD whose DEL came first; others are None."""
+        if asked.command != "ADD" or verbs.is_by_name(asked):
+            return None
+        self.before_add(asked.container_id)
+        if not self._tombstones.is_late(asked.container_id, asked.started):
+            return None
+        error = UnknownContainerError("this container was deleted before its ADD came")
+        return Answer(code=1, stdout=verbs.refusal(error), slug=error.slug)
+
+    def _deliver(self, connection: socket.socket, asked: WireRequest, answer: Answer) -> None:
         try:
-            request = cni_request.parse(asked.environment, asked.stdin)
-            caller = Caller(sandbox=asked.netns_fd, host=asked.host_fd)
-            if by_name:
-                return 0, single.call(asked.argv0, request, doors, caller)
-            return 0, VERBS[request.command](request, caller, doors)
+            wire.send_result(connection, answer.code, answer.stdout)
         except PolypodError as error:
-            self._metrics.count_error(error.slug)
-            log.warning("request.failed slug=%s cause=%r", error.slug, error.cause)
-            return 1, failure.render(error, with_hint=not by_name)
-        except Exception:  # the front answers whatever happens
-            log.exception("request.broken")
-            self._metrics.count_error(InternalError.slug)
-            return 1, failure.render(
-                InternalError("unexpected failure, see the daemon's log"), with_hint=True
-            )
+            log.warning("answer.undeliverable %s", shown(verb=asked.command, cause=error.cause))
+            if asked.command == "ADD" and answer.code == 0:
+                self._take_back(asked)
 
-    def _take_back(self, asked: wire.WireRequest, code: int) -> None:
-        """Undo an ADD whose answer nobody took."""
-        if asked.environment.get("CNI_COMMAND") != "ADD" or code != 0:
-            return
-        log.warning("answer.undeliverable container=%s", asked.environment.get("CNI_CONTAINERID"))
-        undone = replace(asked, environment={**asked.environment, "CNI_COMMAND": "DEL"})
-        self.answer(undone, self._doors)
+    def _take_back(self, asked: WireRequest) -> None:
+        """Undo an ADD whose answer nobody took.
 
+        The records of its container are all of this ADD: it began without any, and the queue lets
+        nobody else at them meanwhile. No tombstone: the runtime may try again with the same id.
+        """
+        undo = replace(asked, environment={**asked.environment, "CNI_COMMAND": "DEL"})
+        undone = self._carry_out(undo, self._doors)
+        log.warning("answer.undone %s", shown(slug=undone.answer.slug))
 
-def _add(request: Request, caller: Caller, doors: Doors) -> bytes:
-    return attach.attach(request, caller, doors)
+    def _refuse(self, connection: socket.socket, error: PolypodError) -> None:
+        log.warning("request.refused %s", shown(slug=error.slug, cause=error.cause))
+        self._metrics.count_error(error.slug)
+        _end(connection, partial(wire.send_result, connection, 1, verbs.refusal(error)))
 
 
-def _silent(verb: Callable[[Request, Caller, Doors], None]) -> Callable[..., bytes]:
-    def run(request: Request, caller: Caller, doors: Doors) -> bytes:
-        verb(request, caller, doors)
-        return b""
-
-    return run
-
-
-VERBS: dict[Command, Callable[[Request, Caller, Doors], bytes]] = {
-    Command.ADD: _add,
-    Command.DEL: _silent(detach.detach),
-    Command.CHECK: _silent(check.check),
-    Command.GC: _silent(collect.collect),
-    Command.STATUS: _silent(status.status),
-    Command.VERSION: lambda _request, _caller, _doors: failure.version_answer(),
-}
+def place_of(asked: WireRequest) -> Place:
+    """Tell what a request may have to wait for."""
+    if verbs.is_by_name(asked):
+        return Place.NESTING if _runs_a_plugin(asked) else Place.LEAF
+    if asked.command in {"STATUS", "VERSION"}:
+        return Place.LEAF
+    return Place.ADD if asked.command == "ADD" else Place.OTHER
 
 
-def _queue_key(asked: wire.WireRequest) -> str:
+def keys_of(asked: WireRequest) -> frozenset[str]:
+    """Return the pod and the container whose calls keep their order: none for GC and STATUS."""
+    if asked.command in {"GC", "STATUS"}:
+        return frozenset()
     given = dict(arguments.pairs(asked.environment.get("CNI_ARGS", "")))
     namespace, name = given.get("K8S_POD_NAMESPACE", ""), given.get("K8S_POD_NAME", "")
-    if namespace and name:
-        return f"{namespace}/{name}"
-    return asked.environment.get("CNI_CONTAINERID", "")
+    pod = {f"pod {namespace}/{name}"} if namespace and name else set[str]()
+    container = {f"container {asked.container_id}"} if asked.container_id else set[str]()
+    return frozenset(pod | container)
+
+
+def _runs_a_plugin(asked: WireRequest) -> bool:
+    """Tell whether a plugin called by name has an IPAM plugin that is not built in."""
+    try:
+        ipam = fields.table(fields.decode_object(asked.stdin, "config"), "ipam") or {}
+        type_ = fields.text(ipam, "type")
+    except PolypodError:
+        return False  # it will be refused, without running anything
+    return bool(type_) and type_ not in IPAM
+
+
+def _who(asked: WireRequest) -> dict[str, str]:
+    given = dict(arguments.pairs(asked.environment.get("CNI_ARGS", "")))
+    namespace, name = given.get("K8S_POD_NAMESPACE", ""), given.get("K8S_POD_NAME", "")
+    return {"pod": f"{namespace}/{name}" if name else "", "container": asked.container_id}
 
 
 def _is_gone(connection: socket.socket) -> bool:
@@ -154,20 +207,16 @@ def _is_gone(connection: socket.socket) -> bool:
         return True
 
 
-def _refuse(connection: socket.socket, error: Exception) -> None:
-    known = error if isinstance(error, PolypodError) else InternalError("request not readable")
-    wire.send_result(connection, 1, failure.render(known, with_hint=True))
-
-
-def _quietly(act: Callable[[], None]) -> None:
+def _end(connection: socket.socket, last_words: Callable[[], None]) -> None:
+    """Say something to somebody who may have gone, and hang up."""
     try:
-        act()
-    except (OSError, PolypodError):
+        last_words()
+    except PolypodError:
         log.debug("answer.undeliverable")
+    finally:
+        connection.close()
 
 
-def _close(connection: socket.socket, asked: wire.WireRequest) -> None:
+def _close(connection: socket.socket, asked: WireRequest) -> None:
     connection.close()
-    for fd in (asked.netns_fd, asked.host_fd):
-        if fd is not None:
-            os.close(fd)
+    asked.close()

@@ -1,12 +1,10 @@
 """The unix socket: threads in accept(), the listen backlog as the queue, root only.
 
-One owner of the socket and the journal at a time (a lock file); what a thread accepted goes to
-serve.py. close() lets nobody new in and drain() waits for those inside.
+What a thread accepted goes to serve.py; it comes back when the call is done, or waits elsewhere.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import socket
@@ -15,38 +13,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from polypod.errors import ConflictError, StorageError
+from polypod.errors import StorageError
 
 log = logging.getLogger("polypod.server")
 BACKLOG = 1024
-
-
-class OwnerLock:
-    """The right to be the one daemon of a state folder."""
-
-    def __init__(self, path: Path) -> None:
-        """Take the lock.
-
-        Raises:
-            ConflictError: another daemon has it.
-            StorageError: the folder cannot be written.
-        """
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StorageError(f"state folder: {error.strerror}: {path.parent}") from error
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._fd)
-            raise ConflictError(
-                f"another daemon owns {path.parent}", hint="stop it, or give --state another folder"
-            ) from error
-
-    def release(self) -> None:
-        """Give the right up."""
-        os.close(self._fd)
+PAUSE_S = 0.1
 
 
 class Server:
@@ -61,6 +32,7 @@ class Server:
         self._serve = serve
         self._listener = _listen(path)
         self._path = path
+        self._inode = path.stat().st_ino
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._accept, name=f"serve-{number}", daemon=True)
@@ -75,7 +47,11 @@ class Server:
     def close(self) -> None:
         """Stop accepting; queued clients see a reset and try again."""
         self._closing.set()
-        self._path.unlink(missing_ok=True)
+        try:
+            if self._path.stat().st_ino == self._inode:  # a successor's is left alone
+                self._path.unlink()
+        except OSError as error:
+            log.warning("socket.unremoved cause=%r", error.strerror)
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -91,13 +67,14 @@ class Server:
             except OSError as error:
                 if not self._closing.is_set():
                     log.error("accept.failed cause=%r", error.strerror)  # noqa: TRY400
-                    self._closing.wait(0.1)
+                    self._closing.wait(PAUSE_S)
                 continue
             self._welcome(connection)
 
     def _welcome(self, connection: socket.socket) -> None:
-        if not _is_allowed(connection):
-            log.warning("peer.refused")
+        uid = peer_uid(connection)
+        if not is_allowed(uid):
+            log.warning("peer.refused uid=%d", uid)
             connection.close()
             return
         try:
@@ -125,7 +102,13 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _is_allowed(connection: socket.socket) -> bool:
+def peer_uid(connection: socket.socket) -> int:
+    """Return who is at the other end, as the kernel noted it when it connected."""
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", raw)
+    return int(uid)
+
+
+def is_allowed(uid: int) -> bool:
+    """Tell whether that user may ask: root, or whoever this daemon runs as (in a lab)."""
     return uid in {0, os.geteuid()}

@@ -1,6 +1,7 @@
 """Runs foreign plugins in the shim that made the request: the runtime's cgroup and mounts.
 
-Used for the length of one request by daemon/serve.py; foreign/ looks up and reads outcomes.
+Used for the length of one request by daemon/serve.py; foreign/ looks up and reads outcomes. When
+the shim goes away meanwhile, what is taken back is run by this daemon itself.
 """
 
 from __future__ import annotations
@@ -8,8 +9,12 @@ from __future__ import annotations
 import socket
 
 from polypod.daemon import wire
+from polypod.daemon.frames import CallerGoneError
+from polypod.engine.doors import Foreign
+from polypod.errors import PolypodError
 from polypod.foreign import find, outcome
 from polypod.foreign.outcome import Ended, Outcome
+from polypod.foreign.run import environment
 from polypod.plan.foreign import ForeignCall
 
 _ENDED = {
@@ -20,46 +25,54 @@ _ENDED = {
     wire.How.TOO_LARGE: Ended.TOO_MUCH_OUTPUT,
 }
 TIMEOUT_MS = 120_000
-MAX_OUTPUT = 4 << 20
+MAX_OUTPUT = 1 << 20
 
 
 class ShimForeign:
     """The foreign door of one request."""
 
-    def __init__(self, connection: socket.socket, path: tuple[str, ...]) -> None:
-        """Keep the connection to the shim that waits for an answer."""
+    def __init__(self, connection: socket.socket, own: Foreign) -> None:
+        """Keep the connection to the shim that waits, and the door without a shim."""
         self._connection = connection
-        self._path = path
+        self._own = own
+        self._is_usable = True
 
     def has(self, type_: str, path: tuple[str, ...]) -> bool:
         """Tell whether the executable is found along path."""
         return find.is_found(type_, path)
 
     def run(self, call: ForeignCall) -> bytes:
-        """Have the shim run the plugin.
+        """Have the shim run the plugin; what undoes is run here when there is no shim any more.
 
         Raises:
             ForeignError: not found, or failed.
+            CallerGoneError: the shim went away while the plugin was to do something new.
         """
         executable = find.find(call.type, call.path)
-        ran = wire.run_in_shim(
-            self._connection,
-            wire.Run(
-                path=str(executable),
-                environment={
-                    "CNI_COMMAND": call.command,
-                    "CNI_CONTAINERID": call.container_id,
-                    "CNI_NETNS": call.netns,
-                    "CNI_IFNAME": call.ifname,
-                    "CNI_ARGS": call.arguments,
-                    "CNI_PATH": ":".join(call.path),
-                },
-                stdin=call.stdin,
-                timeout_ms=TIMEOUT_MS,
-                max_output=MAX_OUTPUT,
-            ),
-        )
-        return outcome.read(
-            call.type,
-            Outcome(ended=_ENDED[ran.how], number=ran.value, stdout=ran.stdout, stderr=ran.stderr),
-        )
+        if self._is_usable:
+            try:
+                ran = wire.run_in_shim(self._connection, _run(str(executable), call))
+            except PolypodError:
+                # What the shim says from now on belongs to a question that was given up.
+                self._is_usable = False
+                if call.command != "DEL":
+                    raise
+            else:
+                return outcome.read(call.type, _outcome(ran))
+        if call.command != "DEL":
+            raise CallerGoneError("the caller went away")
+        return self._own.run(call)
+
+
+def _run(executable: str, call: ForeignCall) -> wire.Run:
+    return wire.Run(
+        path=executable,
+        environment=environment(call),
+        stdin=call.stdin,
+        timeout_ms=TIMEOUT_MS,
+        max_output=MAX_OUTPUT,
+    )
+
+
+def _outcome(ran: wire.Ran) -> Outcome:
+    return Outcome(ended=_ENDED[ran.how], number=ran.value, stdout=ran.stdout, stderr=ran.stderr)
