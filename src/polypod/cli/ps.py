@@ -20,7 +20,8 @@ from polypod.store.journal import SqliteJournal
 def ps(state: Path, output: str) -> None:
     """List the attachments of this node."""
     journal = state / "journal.db"
-    rows = [row(record) for record in SqliteJournal(journal).all()] if journal.exists() else []
+    found = SqliteJournal(journal, read_only=True).all() if journal.exists() else ()
+    rows = [row(record) for record in found]
     if output == "json":
         click.echo(json.dumps(rows, indent=2))
     elif not rows:

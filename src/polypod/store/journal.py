@@ -1,7 +1,8 @@
 """The write-ahead journal: SQLite in WAL mode, one connection behind a lock.
 
-synchronous=NORMAL survives a crash of the daemon without a disk flush per ADD. A damaged database
-is moved aside with an error in the log: a node must start pods again, whatever the disk did.
+synchronous=NORMAL survives a crash of the daemon without a disk flush per ADD. What state the file
+may be found in is journal_file.py's subject; here are its rows. A removal that a full disk refuses
+is remembered in memory and made good with the next write: a DEL never waits for room.
 """
 
 from __future__ import annotations
@@ -11,19 +12,22 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import msgspec
 
 from polypod.errors import StorageError
-from polypod.plan.record import Record
+from polypod.plan.record import RECORD_VERSION, Record
+from polypod.store import journal_file
 
 log = logging.getLogger("polypod.store")
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS attachment (
-    container_id TEXT NOT NULL, network TEXT NOT NULL, ifname TEXT NOT NULL,
-    position INTEGER NOT NULL, version INTEGER NOT NULL, record BLOB NOT NULL,
-    PRIMARY KEY (container_id, network, ifname)) WITHOUT ROWID;
-"""
+Key: TypeAlias = tuple[str, str, str]
+_PUT = (
+    "INSERT OR REPLACE INTO attachment (container_id, network, ifname, position, version, record)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
+_REMOVE = "DELETE FROM attachment WHERE container_id = ? AND network = ? AND ifname = ?"
+_COLUMNS = "SELECT container_id, network, ifname, version, record FROM attachment"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
 
@@ -31,53 +35,24 @@ _decode = msgspec.json.Decoder(Record).decode
 class SqliteJournal:
     """Attachments by (container id, network, interface)."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the database.
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open or create the database; a damaged one is replaced, unless it is only to be read.
 
         Raises:
             StorageError: the folder cannot be used.
         """
         self._path = path
+        self._read_only = read_only
         self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._database = self._open()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
-                raise StorageError(f"journal: {error}: {path}") from error
-            self._move_aside(error)
-            self._database = self._open()
-        except OSError as error:
-            raise StorageError(f"journal: {error.strerror}: {path}") from error
-
-    def _open(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-        try:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=NORMAL")
-            database.execute("PRAGMA busy_timeout=5000")
-            database.execute("PRAGMA cache_size=-512")
-            (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
-            if state != "ok":
-                raise sqlite3.DatabaseError(state)
-            database.executescript(_SCHEMA)
-        except sqlite3.DatabaseError:
-            database.close()
-            raise
-        return database
-
-    def _move_aside(self, error: sqlite3.DatabaseError) -> None:
-        number = 1
-        while (aside := self._path.with_name(f"{self._path.name}.damaged-{number}")).exists():
-            number += 1
-        log.error("journal.damaged cause=%r moved_to=%s", str(error), aside)
-        self._path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._removed: set[Key] = set()
+        self._told: set[Key] = set()
+        open_ = journal_file.open_for_reading if read_only else journal_file.open_for_writing
+        self._database = open_(path)
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database; removals that were only remembered get a last try."""
         with self._lock:
+            self._make_good()
             self._database.close()
 
     def put(self, record: Record) -> None:
@@ -86,53 +61,83 @@ class SqliteJournal:
         Raises:
             StorageError: the disk is full or refuses; nothing was written.
         """
-        self._write(
-            "INSERT OR REPLACE INTO attachment VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                record.container_id,
-                record.network,
-                record.ifname,
-                record.position,
-                record.version,
-                _encode(record),
-            ),
-        )
+        key = _key(record)
+        with self._lock:
+            self._execute(_PUT, (*key, record.position, record.version, _encode(record)))
+            self._removed.discard(key)
+            self._make_good()
 
     def remove(self, record: Record) -> None:
-        """Forget a record; absent is fine."""
-        self._write(
-            "DELETE FROM attachment WHERE container_id = ? AND network = ? AND ifname = ?",
-            (record.container_id, record.network, record.ifname),
-        )
+        """Forget a record; absent is fine, and so is a disk that cannot be written now."""
+        key = _key(record)
+        with self._lock:
+            try:
+                self._execute(_REMOVE, key)
+            except StorageError as error:
+                self._removed.add(key)
+                log.error("journal.unwritten removed=%s cause=%r", "/".join(key), error.cause)  # noqa: TRY400
+                return
+            self._make_good()
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
-        """Return a container's records in order of position."""
-        return self._read(
-            "SELECT record FROM attachment WHERE container_id = ? ORDER BY position",
-            (container_id,),
-        )
+        """Return a container's records in order of position.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        return self._read(f"{_COLUMNS} WHERE container_id = ? ORDER BY position", (container_id,))
 
     def all(self) -> tuple[Record, ...]:
-        """Return every record, container by container."""
-        return self._read("SELECT record FROM attachment ORDER BY container_id, position", ())
+        """Return every record, container by container.
 
-    def _write(self, statement: str, values: Sequence[object]) -> None:
-        try:
-            with self._lock:
-                self._database.execute(statement, values)
-        except sqlite3.Error as error:
-            raise StorageError(f"journal: {error}") from error
+        Raises:
+            StorageError: the disk refuses.
+        """
+        return self._read(f"{_COLUMNS} ORDER BY container_id, position", ())
+
+    def _make_good(self) -> None:
+        """Carry out removals that were only remembered."""
+        for key in tuple(self._removed):
+            try:
+                self._execute(_REMOVE, key)
+            except StorageError:
+                return
+            self._removed.discard(key)
 
     def _read(self, statement: str, values: Sequence[object]) -> tuple[Record, ...]:
+        with self._lock:
+            rows = self._execute(statement, values)
+            found = (self._record((c, n, i), version, raw) for c, n, i, version, raw in rows)
+            return tuple(record for record in found if record is not None)
+
+    def _execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         try:
-            with self._lock:
-                rows = self._database.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise StorageError(f"journal: {error}") from error
-        found: list[Record] = []
-        for (raw,) in rows:
             try:
-                found.append(_decode(raw))
+                return self._database.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                if self._read_only or not journal_file.is_damage(error):
+                    raise
+                self._database.close()
+                self._database = journal_file.replace_damaged(self._path, error)
+                return self._database.execute(statement, values).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(f"journal: {error}") from error
+
+    def _record(self, key: Key, version: int, raw: bytes) -> Record | None:
+        """Return a row's record; one that only a newer Polypod can read is named, and kept."""
+        if key in self._removed:
+            return None
+        cause = f"written by a newer Polypod (record version {version}, ours {RECORD_VERSION})"
+        if version <= RECORD_VERSION:
+            try:
+                return _decode(raw)
             except msgspec.DecodeError as error:
-                log.error("journal.unreadable cause=%r", str(error))  # noqa: TRY400
-        return tuple(found)
+                cause = str(error)
+        if key not in self._told:
+            self._told.add(key)
+            log.error("journal.unreadable kept=%s cause=%r", "/".join(key), cause)
+        return None
+
+
+def _key(record: Record) -> Key:
+    return record.container_id, record.network, record.ifname
