@@ -51,7 +51,7 @@ write_init() { # COMMAND...: the guest's first process
     cat >"$VM/init" <<EOF
 #!/bin/sh
 export HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export CI='${CI:-}' PYTHONDONTWRITEBYTECODE=1 TMPDIR=/run/tmp
+export CI='${CI:-}' TERM=dumb PYTHONDONTWRITEBYTECODE=1 TMPDIR=/run/tmp
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
@@ -61,6 +61,7 @@ mount -t devpts devpts /dev/pts
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 mount -t hostfs -o '$ROOT' none '$ROOT'
 echo '$VM/load-module' >/proc/sys/kernel/modprobe
+'$VM/load-module' -a ipv6 br_netfilter
 cd '$ROOT'
 ( $(quoted "$@") ) 2>&1
 echo "VM-STATUS=\$?"
@@ -73,8 +74,8 @@ boot() {
     log=$VM/console.log
     timeout -k 5 "$LIMIT" "$VM/user-mode-linux/usr/bin/linux.uml" "mem=$MEMORY" root=none \
         rootfstype=hostfs rootflags=/ ro "init=$VM/init" quiet con=null con0=null,fd:1 \
-        </dev/null 2>/dev/null | tr -d '\r' | tee "$log" |
-        grep -av -e '^VM-STATUS=' -e '^reboot: ' -e '^mmapper' -e '^SELinux' -e '^Failed to initialize ubd' || true
+        </dev/null 2>/dev/null | sed -u 's/\r//g' | tee "$log" |
+        grep -av --line-buffered -e '^VM-STATUS=' -e '^reboot: ' -e '^mmapper' -e '^SELinux' -e '^Failed to initialize ubd' || true
     status=$(sed -n 's/^VM-STATUS=\([0-9]*\)$/\1/p' "$log" | tail -n 1)
     [ -n "$status" ] || fail "the guest died, or ran longer than $LIMIT s; its console is in build/vm/console.log"
     exit "$status"

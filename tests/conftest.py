@@ -1,18 +1,21 @@
 """What every test gets: a marker from its folder, Hypothesis settings, and the rules of the lab.
 
-Kernel tests run in a network namespace of their own (`./dev kernel` makes it) and end with as many
-open files as they began with.
+Kernel tests run in a network namespace of their own (`./dev kernel` makes it) and leave it as they
+found it: open files, links, namespaces, mounts, programs. They are skipped for one reason only, a
+kernel feature that the other run has (features.py).
 """
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import configuration, settings
+from tests import features
 
 TESTS = Path(__file__).parent
 KINDS = frozenset({"unit", "property", "contract", "kernel", "conformance", "e2e"})
@@ -23,14 +26,36 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the folder it lives in."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with the folder it lives in; leave some to the run on the other kernel."""
     for item in items:
         if not item.path.is_relative_to(TESTS):
             continue
         kind = item.path.relative_to(TESTS).parts[0]
         if kind in KINDS:
             item.add_marker(kind)
+    left = [item for item in items if features.is_for_the_other_run(item)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test for a missing kernel feature, if the other run covers it."""
+    features.check(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn any other skip of a kernel test into a failure."""
+    report = yield
+    is_ours = item.get_closest_marker("kernel") is not None
+    if is_ours and report.skipped and not features.is_left_out(item):
+        report.outcome = "failed"
+        report.longrepr = f"a kernel test may be skipped for a feature only: {report.longrepr}"
+    return report
 
 
 def _shares_the_machines_network() -> bool:
@@ -51,13 +76,30 @@ def _open_files() -> dict[str, str]:
     return found
 
 
+def _said(*command: str) -> set[str]:
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def _lab() -> dict[str, set[str]]:
+    """Return what is in the lab: links, named namespaces, mounts, programs that we started."""
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    return {
+        "links": _said("ip", "-br", "link"),
+        "namespaces": {path.name for path in Path("/run/netns").glob("*")},
+        # iproute2 mounts /run/netns upon itself with the first namespace it makes.
+        "mounts": {line.split()[4] for line in mounts} - {"/run/netns"},
+        "programs": _said("ps", "-o", "comm=", "--ppid", str(os.getpid())) - {"ps"},
+    }
+
+
 @pytest.fixture(scope="session")
 def kernel_lab() -> Iterator[None]:
-    """Refuse the machine's own network; fail the run when open files are left behind."""
+    """Refuse the machine's own network; fail the run when it leaves anything behind."""
     if _shares_the_machines_network():
         pytest.exit("kernel tests need a network namespace of their own: ./dev kernel", 4)
-    before = _open_files()
+    before, lab = _open_files(), _lab()
     yield
+    assert _lab() == lab, "the tests did not leave the lab as they found it"
     after = _open_files()
     left = sorted(f"{fd}: {name}" for fd, name in after.items() if fd not in before)
     assert len(after) <= len(before), f"open files left behind: {left}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.contract.kernel_suite import KernelContract, Lab
-from tests.kernel.world import NETNS, World, run
+from tests.kernel.world import World
 
 from polypod.kernel.door import KernelDoor
 from polypod.plan.facts import Where
@@ -16,7 +16,7 @@ class RealLab:
     def __init__(self, world: World) -> None:
         self.kernel = KernelDoor()
         self.host = world.fds[Where.HOST]
-        self.sandbox = str(NETNS / world.names[Where.SANDBOX])
+        self.sandbox = world.path(Where.SANDBOX)
         self._world = world
 
     def parent(self, name: str) -> None:
@@ -28,10 +28,8 @@ class RealLab:
         )
 
     def destroy(self) -> None:
-        name = self._world.names[Where.SANDBOX]
-        run("ip", "netns", "del", name)
-        run("touch", str(NETNS / name))  # for the end of the test, which deletes it again
-        self.sandbox = str(NETNS / "there-was-one")
+        self._world.destroy(Where.SANDBOX)
+        self.sandbox = "/run/netns/there-was-one"
 
 
 class TestRealKernel(KernelContract):
