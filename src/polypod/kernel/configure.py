@@ -3,78 +3,166 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from polypod.errors import KernelError, PluginError
+from polypod.errors import KernelError, PluginError, PolypodError
 from polypod.kernel import links, read, routes, sysctl
 from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, Message
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
-from polypod.plan.facts import Where
+from polypod.plan.facts import Fact, LinkQuery, Query, Where
+from polypod.plan.outcome import Done, Effect, Failed, Outcome
 
 _SETTLE_S, _POLL_S = 5.0, 0.05
-_OPER_UP_WAITS_S = (0.0, 0.05, 0.5, 1.0, 1.0)
+_OPER_UP_WAITS_S = (0.0, *(0.0002 * 2**step for step in range(12)), 0.8, 0.9)
+"""2.5 s in all, as the reference waits; the kernel needs less than a millisecond when idle."""
 _ESRCH = 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """One message of one op, and what to say when the kernel refuses it."""
+
+    place: int
+    message: Message
+    words: Callable[[], str]
+
+
 def configure(op: ops.Configure, spaces: Spaces) -> None:
-    """Write sysctls, then addresses, up and routes in one send (two when addresses must settle).
+    """Configure one link.
 
     Raises:
-        PluginError: the kernel refused one of them, in the reference's words.
+        PluginError: the kernel refused one of its settings, in the reference's words.
     """
-    link = spaces.link(Where.SANDBOX, op.ifname)
-    if link is None:
-        raise PluginError(f'failed to lookup "{op.ifname}": Link not found')
-    _sysctls(op, spaces)
-    first = [
-        (
-            f'failed to add IP addr {routes.described_address(address)} to "{op.ifname}"',
-            Message(
-                routes.RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, routes.address(link.index, address)
-            ),
+    (effect,) = together((op,), spaces).effects
+    if isinstance(effect, Failed):
+        raise effect.error
+
+
+def together(configures: Sequence[ops.Configure], spaces: Spaces) -> Outcome:
+    """Configure links: all sysctls, then all addresses, ups and routes in one send, in order.
+
+    With addresses that must settle it is two: routes follow when they have. The links are asked
+    for in the same send, so that nobody has to look at them afterwards.
+    """
+    effects: list[Effect] = [None] * len(configures)
+    indexes = [spaces.index(Where.SANDBOX, op.ifname) for op in configures]
+    place = indexes.index(0) if 0 in indexes else len(configures)
+    if place < len(configures):
+        name = configures[place].ifname
+        effects[place] = Failed(PluginError(f'failed to lookup "{name}": Link not found'))
+        return Outcome(tuple(effects))
+    _write_sysctls(configures, effects, spaces)
+    if any(isinstance(effect, Failed) for effect in effects):
+        return Outcome(tuple(effects))
+    heard = _carry_out(configures, indexes, effects, spaces)
+    return Outcome(tuple(effects), heard)
+
+
+def _carry_out(
+    configures: Sequence[ops.Configure],
+    indexes: Sequence[int],
+    effects: list[Effect],
+    spaces: Spaces,
+) -> dict[Query, Fact]:
+    acts: list[_Act] = []
+    later: list[_Act] = []
+    must_settle = any(op.settle for op in configures)
+    for place, (op, index) in enumerate(zip(configures, indexes, strict=True)):
+        effects[place] = Done()
+        acts += _links_acts(place, op, index)
+        (later if must_settle else acts).extend(_route_acts(place, op, index))
+    questions = [Message(links.RTM_GETLINK, 0, links.by_index(index)) for index in indexes]
+    told = _send(acts, questions, effects, spaces)
+    if must_settle and all(isinstance(effect, Done) for effect in effects):
+        for place, (op, index) in enumerate(zip(configures, indexes, strict=True)):
+            if op.settle:
+                _try_to_settle(place, op.ifname, index, effects, spaces)
+        told = _send(later, questions, effects, spaces)
+    found = (spaces.heard(Where.SANDBOX, answer[0].body) for answer in told if answer)
+    return {LinkQuery(Where.SANDBOX, link.name): link for link in found}
+
+
+def _links_acts(place: int, op: ops.Configure, index: int) -> list[_Act]:
+    flags = NLM_F_CREATE | NLM_F_EXCL
+    found = [
+        _Act(
+            place,
+            Message(routes.RTM_NEWADDR, flags, routes.address(index, address)),
+            partial(_address_words, address, op.ifname),
         )
         for address in op.addresses
     ]
     if op.up:
-        up = Message(links.RTM_NEWLINK, 0, links.header(link.index, links.IFF_UP, links.IFF_UP))
-        first.append((f'failed to set "{op.ifname}" UP', up))
-    then = [
-        (
-            f"failed to add route '{routes.described(route, op.ifname)}'",
-            Message(routes.RTM_NEWROUTE, NLM_F_CREATE, routes.route(link.index, route)),
+        up = Message(links.RTM_NEWLINK, 0, links.header(index, links.IFF_UP, links.IFF_UP))
+        found.append(_Act(place, up, partial(_up_words, op.ifname)))
+    return found
+
+
+def _route_acts(place: int, op: ops.Configure, index: int) -> list[_Act]:
+    return [
+        _Act(
+            place,
+            Message(routes.RTM_NEWROUTE, NLM_F_CREATE, routes.route(index, route)),
+            partial(_route_words, route, op.ifname),
         )
         for route in op.routes
     ]
-    if op.settle:
-        _send(first, spaces)
-        _settle(op.ifname, link.index, spaces)
-        _send(then, spaces)
-    else:
-        _send(first + then, spaces)
 
 
-def _send(acts: Sequence[tuple[str, Message]], spaces: Spaces) -> None:
-    if not acts:
-        return
-    answers = spaces.socket(Where.SANDBOX).many([message for _, message in acts])
-    for (what, _), answer in zip(acts, answers, strict=True):
-        if isinstance(answer, KernelError):
-            raise PluginError(f"{what}: {answer.cause}", hint=answer.hint) from answer
+def _address_words(address: str, ifname: str) -> str:
+    return f'failed to add IP addr {routes.described_address(address)} to "{ifname}"'
 
 
-def _sysctls(op: ops.Configure, spaces: Spaces) -> None:
-    has_v6 = any(":" in address for address in op.addresses)
-    if not (op.sysctls or has_v6):
+def _up_words(ifname: str) -> str:
+    return f'failed to set "{ifname}" UP'
+
+
+def _route_words(route: ops.RouteSpec, ifname: str) -> str:
+    return f"failed to add route '{routes.described(route, ifname)}'"
+
+
+def _send(
+    acts: Sequence[_Act], questions: Sequence[Message], effects: list[Effect], spaces: Spaces
+) -> list[list[Message]]:
+    """Send acts and questions; a refused act is its op's failure, the first one counts."""
+    answers = spaces.socket(Where.SANDBOX).many([*(act.message for act in acts), *questions])
+    for act, answer in zip(acts, answers, strict=False):
+        if isinstance(answer, KernelError) and not isinstance(effects[act.place], Failed):
+            error = PluginError(f"{act.words()}: {answer.cause}", hint=answer.hint)
+            error.__cause__ = answer
+            effects[act.place] = Failed(error)
+    return [answer for answer in answers[len(acts) :] if not isinstance(answer, KernelError)]
+
+
+def _write_sysctls(
+    configures: Sequence[ops.Configure], effects: list[Effect], spaces: Spaces
+) -> None:
+    if not any(op.sysctls or _has_v6(op) for op in configures):
         return
     with spaces.inside(Where.SANDBOX):
-        for spec in op.sysctls:
-            if spec.required:
-                sysctl.write(spec.key, spec.value)
-            else:
-                sysctl.write_if_there(spec.key, spec.value)
-        if has_v6:
-            _allow_v6(op.ifname)
+        for place, op in enumerate(configures):
+            try:
+                _sysctls_of(op)
+            except PluginError as error:
+                effects[place] = Failed(error)
+                return
+
+
+def _sysctls_of(op: ops.Configure) -> None:
+    for spec in op.sysctls:
+        if spec.required:
+            sysctl.write(spec.key, spec.value)
+        else:
+            sysctl.write_if_there(spec.key, spec.value)
+    if _has_v6(op):
+        _allow_v6(op.ifname)
+
+
+def _has_v6(op: ops.Configure) -> bool:
+    return any(":" in address for address in op.addresses)
 
 
 def _allow_v6(ifname: str) -> None:
@@ -84,6 +172,15 @@ def _allow_v6(ifname: str) -> None:
         if sysctl.read(key) not in {"0", None}:
             sysctl.write(key, "0")
     sysctl.write_if_there(f"net/ipv6/conf/{ifname}/keep_addr_on_down", "1")
+
+
+def _try_to_settle(
+    place: int, ifname: str, index: int, effects: list[Effect], spaces: Spaces
+) -> None:
+    try:
+        _settle(ifname, index, spaces)
+    except PolypodError as error:
+        effects[place] = Failed(error)
 
 
 def _settle(ifname: str, index: int, spaces: Spaces) -> None:
@@ -111,16 +208,43 @@ def _settle(ifname: str, index: int, spaces: Spaces) -> None:
 
 
 def wait_oper_up(op: ops.WaitOperUp, spaces: Spaces) -> None:
-    """Wait until a host link carries traffic."""
-    state = "unknown"
+    """Wait until one host link carries traffic.
+
+    Raises:
+        PluginError: it does not, in the reference's words.
+    """
+    (effect,) = wait_all_up((op,), spaces).effects
+    if isinstance(effect, Failed):
+        raise effect.error
+
+
+def wait_all_up(waits: Sequence[ops.WaitOperUp], spaces: Spaces) -> Outcome:
+    """Wait until host links carry traffic: the kernel says so shortly after both ends are up."""
+    left = dict(enumerate(waits))
+    states = dict.fromkeys(left, "notpresent")
+    heard: dict[Query, Fact] = {}
     for pause_s in _OPER_UP_WAITS_S:
         if pause_s:
             time.sleep(pause_s)
-        link = spaces.link(Where.HOST, op.name)
-        state = link.operstate if link else "notpresent"
-        if state == "up":
-            return
-    raise PluginError(f"bridge port in error state: {state}")
+        questions = [Message(links.RTM_GETLINK, 0, links.by_name(op.name)) for op in left.values()]
+        answers = spaces.socket(Where.HOST).many(questions)
+        for (place, op), answer in zip(list(left.items()), answers, strict=True):
+            if isinstance(answer, KernelError) or not answer:
+                continue
+            link = spaces.heard(Where.HOST, answer[0].body)
+            states[place] = link.operstate
+            if link.operstate == "up":
+                heard[LinkQuery(Where.HOST, op.name)] = link
+                del left[place]
+        if not left:
+            break
+    return Outcome(tuple(_waited(place, left, states) for place in range(len(waits))), heard)
+
+
+def _waited(place: int, left: Mapping[int, ops.WaitOperUp], states: Mapping[int, str]) -> Effect:
+    if place not in left:
+        return Done()
+    return Failed(PluginError(f"bridge port in error state: {states[place]}"))
 
 
 def drop_defaults(family: int, names: Sequence[str], spaces: Spaces) -> None:

@@ -6,10 +6,12 @@ import contextlib
 import os
 from collections.abc import Generator, Sequence
 
-from polypod.kernel import apply, netns, read, undo
+from polypod.kernel import apply, netns, read, together, undo
 from polypod.kernel.spaces import Spaces
 from polypod.plan.facts import Facts, Query
+from polypod.plan.fold import Kind
 from polypod.plan.ops import Identity, KernelOp
+from polypod.plan.outcome import Outcome
 
 
 class OpenNamespaces:
@@ -41,6 +43,10 @@ class OpenNamespaces:
     def apply(self, op: KernelOp) -> Identity | None:
         """Carry out one op."""
         return apply.apply(op, self._spaces)
+
+    def carry_out(self, kind: Kind, stage: Sequence[KernelOp]) -> Outcome:
+        """Carry out the ops of a stage together."""
+        return together.carry_out(kind, stage, self._spaces)
 
     def undo(self, op: KernelOp, identity: Identity | None) -> None:
         """Take one op back."""

@@ -8,6 +8,7 @@ from polypod.errors import PluginError
 from polypod.kernel import netlink
 from polypod.kernel.netlink import attr, attributes, nest, text, u8, u16, u32
 from polypod.plan.facts import Link, Port
+from polypod.plan.ops import Identity
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 3, 4, 5, 10
@@ -175,6 +176,27 @@ def parse(body: bytes) -> Link:
 def group_of(body: bytes) -> int:
     """Return a link's group."""
     return _number(attributes(body[16:]).get(IFLA_GROUP, b""))
+
+
+def name_of(body: bytes) -> str:
+    """Return a link's name."""
+    return _string(attributes(body[16:]).get(IFLA_IFNAME, b""))
+
+
+def index_of(body: bytes) -> int:
+    """Return a link's index."""
+    return int(_ifinfo.unpack_from(body)[2])
+
+
+def peer_of(body: bytes) -> int:
+    """Return the index of a pair's other end, or of a parent."""
+    return _number(attributes(body[16:]).get(IFLA_LINK, b""))
+
+
+def identity_of(body: bytes) -> Identity:
+    """Return what tells this link from a later one of its name."""
+    mac = attributes(body[16:]).get(IFLA_ADDRESS, b"").hex(":")
+    return Identity(index=index_of(body), mac=mac)
 
 
 def parse_port(body: bytes) -> Port:

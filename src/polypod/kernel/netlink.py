@@ -23,10 +23,11 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 NESTED = 0x8000
 TYPE_MASK = 0x3FFF
 _EXT_ACK, _CAP_ACK, _STRICT = 11, 10, 12
-_SOL_NETLINK = 270
+_SOL_NETLINK, SO_NETNS_COOKIE = 270, 71
 _ERR_MSG = 1
 _DUMP_TRIES = 5
-_BUFFER = 1 << 17
+_BUFFER = 1 << 15
+"""The kernel never makes a part of a dump longer than this."""
 
 _header = struct.Struct("=IHHII")
 _attr = struct.Struct("=HH")
@@ -121,6 +122,13 @@ def _error(message: Message) -> KernelError | None:
     return KernelError(cause, errno=-code)
 
 
+def _framed(message: Message, sequence: int, last: int) -> bytes:
+    flags = message.flags | NLM_F_REQUEST | (NLM_F_ACK if sequence == last else 0)
+    length = 16 + len(message.body)
+    head = _header.pack(length, message.type, flags, sequence, 0)
+    return head + message.body + bytes(-length % 4)
+
+
 class Rtnetlink:
     """One rtnetlink socket; it speaks of the namespace it was opened in."""
 
@@ -142,32 +150,35 @@ class Rtnetlink:
         """Return the descriptor, for socket options."""
         return self._socket.fileno()
 
+    def cookie(self) -> int:
+        """Return the kernel's number for the socket's namespace, unique within a boot."""
+        try:
+            raw = self._socket.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
+        except OSError:  # kernels before 5.14
+            return 0
+        return int.from_bytes(raw, "little")
+
     def many(self, wanted: Sequence[Message]) -> list[list[Message] | KernelError]:
-        """Send messages in one go and return, for each, its answers or its error."""
+        """Send messages in one go and return, for each, its answers or its error.
+
+        Only the last one asks for an acknowledgement: the kernel takes them in order, reports
+        every error, and has answered all others by then.
+        """
         first = self._sequence + 1
-        parts: list[bytes] = []
-        for message in wanted:
-            self._sequence += 1
-            parts.append(
-                _header.pack(
-                    16 + len(message.body),
-                    message.type,
-                    message.flags | NLM_F_REQUEST | NLM_F_ACK,
-                    self._sequence,
-                    0,
-                )
-                + message.body
-            )
-        self._send(b"".join(parts))
+        self._sequence += len(wanted)
+        last = self._sequence
+        self._send(
+            b"".join(_framed(message, first + place, last) for place, message in enumerate(wanted))
+        )
         answers: list[list[Message] | KernelError] = [[] for _ in wanted]
-        waiting = len(wanted)
-        while waiting:
+        is_answered = not wanted
+        while not is_answered:
             for message, sequence in messages(self._socket.recv(_BUFFER)):
                 place = sequence - first
                 if not 0 <= place < len(wanted):
                     continue
                 if message.type == NLMSG_ERROR:
-                    waiting -= 1
+                    is_answered = is_answered or sequence == last
                     error = _error(message)
                     if error is not None:
                         answers[place] = error

@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import logging
 import os
-import socket
 import struct
 from collections.abc import Generator
 
@@ -18,7 +17,6 @@ from polypod.errors import InvalidNetnsError
 
 log = logging.getLogger("polypod.kernel")
 CLONE_NEWNET = 0x40000000
-SO_NETNS_COOKIE = 71
 NSFS_MAGIC, PROC_MAGIC = 0x6E736673, 0x9FA0
 _STATFS_BYTES = 256
 _LOST = 70
@@ -33,14 +31,19 @@ def _setns(fd: int) -> int:
     return 0 if _libc.setns(fd, CLONE_NEWNET) == 0 else ctypes.get_errno()
 
 
+def open_own() -> int:
+    """Return a descriptor of the calling thread's own namespace."""
+    return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
 @contextlib.contextmanager
-def inside(fd: int) -> Generator[None]:
-    """Run a block in the namespace that fd refers to.
+def inside(fd: int, home: int | None = None) -> Generator[None]:
+    """Run a block in the namespace that fd refers to; home, the thread's own, saves opening it.
 
     Raises:
         InvalidNetnsError: fd is not a network namespace, or may not be entered.
     """
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    back = open_own() if home is None else home
     try:
         number = _setns(fd)
         if number:
@@ -48,11 +51,12 @@ def inside(fd: int) -> Generator[None]:
         try:
             yield
         finally:
-            if _setns(home):
+            if _setns(back):
                 log.critical("netns.lost")
                 os._exit(_LOST)
     finally:
-        os.close(home)
+        if home is None:
+            os.close(back)
 
 
 def open_path(path: str) -> int | None:
@@ -79,16 +83,6 @@ def _magic(path: str) -> int:
     if _libc.statfs(os.fsencode(path), buffer) != 0:
         return 0
     return int(struct.unpack_from("=q", buffer.raw)[0]) & 0xFFFFFFFF
-
-
-def cookie() -> int:
-    """Return the kernel's number for the calling thread's namespace, unique within a boot."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as probe:
-        try:
-            raw = probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
-        except OSError:
-            return 0
-    return int(struct.unpack("=Q", raw)[0])
 
 
 def is_same(one: int, other: int) -> bool:

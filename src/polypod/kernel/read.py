@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from polypod.errors import KernelError
 from polypod.kernel import links, routes, sysctl
-from polypod.kernel.netlink import u32
+from polypod.kernel.netlink import Message, u32
 from polypod.kernel.spaces import Spaces
 from polypod.plan.facts import (
     Address,
@@ -27,39 +27,60 @@ from polypod.plan.facts import (
 
 
 def look(queries: Sequence[Query], spaces: Spaces) -> Facts:
-    """Return the facts; without a sandbox its facts are None and ()."""
-    return Facts({query: _answer(query, spaces) for query in queries})
+    """Return the facts, all links in one send; without a sandbox its facts are None and ()."""
+    found = {where: _links(where, queries, spaces) for where in Where}
+    return Facts({query: _answer(query, found, spaces) for query in queries})
 
 
-def _answer(query: Query, spaces: Spaces) -> Fact:
+def _links(where: Where, queries: Sequence[Query], spaces: Spaces) -> dict[str, Link | None]:
+    """Ask for every link of a namespace that the queries name."""
+    wanted = dict.fromkeys(name for query in queries if (name := _named(query, where)))
+    names = [name for name in wanted if spaces.can_have(where, name)]
+    found: dict[str, Link | None] = dict.fromkeys(wanted)
+    if not names:
+        return found
+    questions = [Message(links.RTM_GETLINK, 0, links.by_name(name)) for name in names]
+    for name, answer in zip(names, spaces.socket(where).many(questions), strict=True):
+        if isinstance(answer, KernelError) or not answer:
+            spaces.forget(where, name)
+        else:
+            found[name] = spaces.heard(where, answer[0].body)
+    return found
+
+
+def _named(query: Query, where: Where) -> str:
+    """Return the link of that namespace that a query is about, empty for none."""
+    match query:
+        case PortQuery():
+            return query.name if where is Where.HOST else ""
+        case LinkQuery() | MasterQuery() | AddressesQuery():
+            return query.name if query.where is where else ""
+        case RoutesQuery() | SysctlQuery():
+            return ""
+
+
+def _answer(query: Query, found: Mapping[Where, Mapping[str, Link | None]], spaces: Spaces) -> Fact:
     match query:
         case LinkQuery():
-            return spaces.link(query.where, query.name)
+            return found[query.where][query.name]
         case MasterQuery():
-            return master(query, spaces)
+            return found[query.where][query.name] if query.name else _default(query.where, spaces)
         case AddressesQuery():
-            return addresses(query.where, query.name, spaces)
+            link = found[query.where][query.name]
+            return () if link is None else of_index(query.where, link.index, spaces)
         case RoutesQuery():
             return main_routes(query.where, spaces)
         case SysctlQuery():
             return _sysctl(query, spaces)
         case PortQuery():
-            return _port(query.name, spaces)
+            return _port(found[Where.HOST][query.name], spaces)
 
 
-def master(query: MasterQuery, spaces: Spaces) -> Link | None:
-    """Return the parent link: by name, or the first default route's device."""
-    name = query.name
-    if not name:
-        found = (r for r in main_routes(query.where, spaces) if r.dst in {"0.0.0.0/0", "::/0"})
-        name = next((route.device for route in found if route.device), "")
-    return spaces.link(query.where, name)
-
-
-def addresses(where: Where, name: str, spaces: Spaces) -> tuple[Address, ...]:
-    """Return the addresses of a link, none without the link."""
-    link = spaces.link(where, name)
-    return () if link is None else of_index(where, link.index, spaces)
+def _default(where: Where, spaces: Spaces) -> Link | None:
+    """Return the first default route's device."""
+    found = (r for r in main_routes(where, spaces) if r.dst in {"0.0.0.0/0", "::/0"})
+    name = next((route.device for route in found if route.device), "")
+    return spaces.link(where, name)
 
 
 def of_index(where: Where, index: int, spaces: Spaces) -> tuple[Address, ...]:
@@ -94,8 +115,7 @@ def _sysctl(query: SysctlQuery, spaces: Spaces) -> str | None:
         return sysctl.read(query.key)
 
 
-def _port(name: str, spaces: Spaces) -> Port | None:
-    link = spaces.link(Where.HOST, name)
+def _port(link: Link | None, spaces: Spaces) -> Port | None:
     if link is None or not link.master:
         return None
     heard = spaces.socket(Where.HOST).dump(links.RTM_GETLINK, links.ports_question())

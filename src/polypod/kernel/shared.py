@@ -9,14 +9,14 @@ from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
 from polypod.plan.facts import Link, Where
 
-_EEXIST = 17
+_EEXIST, _EADDRNOTAVAIL = 17, 99
 _NEW = NLM_F_CREATE | NLM_F_EXCL
 _NATIVE = 1
 
 
 def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
     """Create a bridge unless it is there; an existing one is not changed but for promisc and up."""
-    found = spaces.link(Where.HOST, op.name)
+    found = spaces.seen(Where.HOST, op.name)
     socket = spaces.socket(Where.HOST)
     if found is None:
         body = links.bridge(op.name, op.mtu, op.mac, vlan_filtering=op.vlan_filtering)
@@ -37,6 +37,7 @@ def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
     flags = links.IFF_UP | (links.IFF_PROMISC if op.promisc else 0)
     if not found.up or (op.promisc and not found.promisc):
         socket.one(links.RTM_NEWLINK, 0, links.header(found.index, flags, flags))
+        spaces.keep_index(Where.HOST, op.name, found.index)
 
 
 def _bridge(name: str, spaces: Spaces) -> Link:
@@ -51,7 +52,7 @@ def add_gateway(op: ops.AddGateway, spaces: Spaces) -> None:
     link = _bridge(op.link, spaces)
     socket = spaces.socket(Where.HOST)
     for address in op.remove:
-        socket.one(routes.RTM_DELADDR, 0, routes.address(link.index, address))
+        _remove_address(link, address, spaces)
     try:
         socket.one(routes.RTM_NEWADDR, _NEW, routes.address(link.index, op.address))
     except KernelError as error:
@@ -64,6 +65,16 @@ def add_gateway(op: ops.AddGateway, spaces: Spaces) -> None:
     if mac.strip("0:"):
         body = links.header(link.index) + attr(links.IFLA_ADDRESS, links.mac_bytes(mac))
         socket.one(links.RTM_NEWLINK, 0, body)
+
+
+def _remove_address(link: Link, address: str, spaces: Spaces) -> None:
+    try:
+        spaces.socket(Where.HOST).one(routes.RTM_DELADDR, 0, routes.address(link.index, address))
+    except KernelError as error:
+        if error.errno != _EADDRNOTAVAIL:  # gone already, which is what is wanted
+            raise PluginError(
+                f'failed to remove {address} from "{link.name}": {error.cause}'
+            ) from error
 
 
 def add_vlan_gateway(op: ops.AddVlanGateway, spaces: Spaces) -> None:

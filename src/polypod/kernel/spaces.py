@@ -1,4 +1,8 @@
-"""The host's and a sandbox's namespace, open for one request: sockets, and threads inside."""
+"""The host's and a sandbox's namespace, open for one request: sockets, threads inside, memory.
+
+What the kernel told during the request is remembered, so that an op that follows a look need not
+ask again. Nothing is remembered longer than the request.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,20 @@ class Spaces:
 
     def __init__(self, *, sandbox: int | None, host: int | None, missing: str = "") -> None:
         """Keep the descriptors; `missing` is the sandbox path that was not there."""
+        self._home = netns.open_own()
+        if host is not None and netns.is_same(host, self._home):
+            host = None
         self._fds = {Where.SANDBOX: sandbox, Where.HOST: host}
         self._missing = missing
         self._sockets: dict[Where, Rtnetlink] = {}
-        self._cookie: int | None = None
+        self._seen: dict[tuple[Where, str], Link] = {}
+        self._indexes: dict[tuple[Where, str], int] = {}
 
     def close(self) -> None:
         """Close the sockets: an open one would keep a namespace alive."""
         for socket in self._sockets.values():
             socket.close()
+        os.close(self._home)
 
     @property
     def has_sandbox(self) -> bool:
@@ -61,12 +70,7 @@ class Spaces:
     @property
     def cookie(self) -> int:
         """Return the sandbox's number, 0 without a sandbox."""
-        if self._cookie is None:
-            self._cookie = 0
-            if self.has_sandbox:
-                with netns.inside(self.sandbox_fd):
-                    self._cookie = netns.cookie()
-        return self._cookie
+        return self.socket(Where.SANDBOX).cookie() if self.has_sandbox else 0
 
     @property
     def is_same(self) -> bool:
@@ -74,13 +78,7 @@ class Spaces:
         if not self.has_sandbox:
             return False
         host = self._fds[Where.HOST]
-        if host is not None:
-            return netns.is_same(self.sandbox_fd, host)
-        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return netns.is_same(self.sandbox_fd, own)
-        finally:
-            os.close(own)
+        return netns.is_same(self.sandbox_fd, self._home if host is None else host)
 
     @contextlib.contextmanager
     def inside(self, where: Where) -> Generator[None]:
@@ -89,7 +87,7 @@ class Spaces:
         if fd is None:
             yield
             return
-        with netns.inside(fd):
+        with netns.inside(fd, self._home):
             yield
 
     def socket(self, where: Where) -> Rtnetlink:
@@ -100,16 +98,52 @@ class Spaces:
         return self._sockets[where]
 
     def link(self, where: Where, name: str) -> Link | None:
-        """Return a link by name, None when it, or the sandbox, is not there."""
+        """Ask for a link by name; None when it, or the sandbox, is not there."""
         body = self.link_body(where, name)
-        return None if body is None else links.parse(body)
+        if body is None:
+            self.forget(where, name)
+            return None
+        return self.heard(where, body)
 
     def link_body(self, where: Where, name: str) -> bytes | None:
         """Return the message about a link, None when it, or the sandbox, is not there."""
-        if (where is Where.SANDBOX and not self.has_sandbox) or not 0 < len(name.encode()) < 16:
+        if not self.can_have(where, name):
             return None
         try:
             answers = self.socket(where).one(links.RTM_GETLINK, 0, links.by_name(name))
         except KernelError:
             return None
         return answers[0].body if answers else None
+
+    def can_have(self, where: Where, name: str) -> bool:
+        """Tell whether a link of that name can be there at all."""
+        return (where is Where.HOST or self.has_sandbox) and 0 < len(name.encode()) < 16
+
+    # What was heard already.
+
+    def heard(self, where: Where, body: bytes) -> Link:
+        """Remember a link that the kernel told of, and return it."""
+        link = links.parse(body)
+        self._seen[where, link.name] = link
+        self._indexes[where, link.name] = link.index
+        return link
+
+    def keep_index(self, where: Where, name: str, index: int) -> None:
+        """Remember the index of a link that was made."""
+        self._seen.pop((where, name), None)
+        self._indexes[where, name] = index
+
+    def forget(self, where: Where, name: str) -> None:
+        """Remember nothing of a link."""
+        self._seen.pop((where, name), None)
+        self._indexes.pop((where, name), None)
+
+    def seen(self, where: Where, name: str) -> Link | None:
+        """Return a link as it was last heard of; ask when it was not."""
+        return self._seen.get((where, name)) or self.link(where, name)
+
+    def index(self, where: Where, name: str) -> int:
+        """Return a link's index as it was last heard of; ask when it was not; 0 for none."""
+        if (where, name) not in self._indexes:
+            self.link(where, name)
+        return self._indexes.get((where, name), 0)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from polypod.errors import KernelError, PluginError
-from polypod.kernel import apply, links, nft
+from polypod.kernel import apply, links, make, nft
 from polypod.kernel.netlink import u32
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
@@ -25,7 +25,7 @@ def undo(op: KernelOp, identity: Identity | None, spaces: Spaces) -> None:
         case ops.AddVeth() | ops.AddMacvlan() | ops.AddIpvlan():
             index = ours(op.ifname, identity, spaces)
             if index:
-                apply.remove(index, spaces)
+                make.remove(index, spaces)
         case ops.SetLink():
             _set_back(op, spaces)
         case ops.WriteSysctl():
@@ -72,8 +72,14 @@ def delete_links(made: Sequence[tuple[str, Identity | None]], spaces: Spaces) ->
     """
     if not spaces.has_sandbox:
         return
-    wanted = {index for name, identity in made if (index := ours(name, identity, spaces))}
-    if len(wanted) > 1 and _group(spaces) == wanted:
+    found = _ours_by_index(spaces)
+    wanted = {
+        index
+        for name, identity in made
+        for index, own in found.items()
+        if own == name and (identity is None or identity.index == index)
+    }
+    if len(wanted) > 1 and wanted == found.keys():
         try:
             body = links.header() + u32(links.IFLA_GROUP, links.OUR_GROUP)
             spaces.socket(Where.SANDBOX).one(links.RTM_DELLINK, 0, body)
@@ -82,14 +88,15 @@ def delete_links(made: Sequence[tuple[str, Identity | None]], spaces: Spaces) ->
         else:
             return
     for index in sorted(wanted):
-        apply.remove(index, spaces)
+        make.remove(index, spaces)
 
 
-def _group(spaces: Spaces) -> set[int]:
+def _ours_by_index(spaces: Spaces) -> dict[int, str]:
+    """Return the names of the sandbox's links that carry our group."""
     question = links.header() + u32(links.IFLA_EXT_MASK, 8)
     heard = spaces.socket(Where.SANDBOX).dump(links.RTM_GETLINK, question)
     return {
-        links.parse(message.body).index
+        links.index_of(message.body): links.name_of(message.body)
         for message in heard
         if links.group_of(message.body) == links.OUR_GROUP
     }
