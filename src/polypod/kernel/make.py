@@ -37,6 +37,7 @@ def make(makers: Sequence[Maker], spaces: Spaces) -> Outcome:
     masters = tuple(dict.fromkeys(op.master for op in makers if isinstance(op, ops.AddVeth)))
     questions = [Message(links.RTM_GETLINK, 0, links.by_name(name)) for name in masters if name]
     answers = spaces.socket(Where.HOST).many([*(message for _, message in wanted), *questions])
+    _ask_for_echoes(makers, answers, spaces)
     for (place, _), answer in zip(wanted, answers, strict=False):
         effects[place] = _effect(makers[place], answer)
     _tell_ports(makers, effects, answers, spaces)
@@ -131,6 +132,20 @@ def _parent(op: ops.AddMacvlan | ops.AddIpvlan, spaces: Spaces) -> tuple[int, in
     if not found:
         raise PluginError(f'failed to lookup master "{op.parent}": Link not found')
     return found, None if op.parent_where is Where.SANDBOX else fd
+
+
+def _ask_for_echoes(makers: Sequence[Maker], answers: list[_Answer], spaces: Spaces) -> None:
+    """Ask for the pairs that were made without an echo: kernels before 6.2 send none."""
+    silent = [
+        (place, Message(links.RTM_GETLINK, 0, links.by_name(op.host_name)))
+        for place, (op, answer) in enumerate(zip(makers, answers, strict=False))
+        if isinstance(op, ops.AddVeth) and answer == []
+    ]
+    if not silent:
+        return
+    heard = spaces.socket(Where.HOST).many([question for _, question in silent])
+    for (place, _), answer in zip(silent, heard, strict=True):
+        answers[place] = answer
 
 
 def _effect(op: Maker, answer: _Answer) -> Effect:
