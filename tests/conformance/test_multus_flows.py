@@ -95,8 +95,9 @@ def test_every_version_is_added_and_deleted(node: Node, version: str) -> None:
     assert answer["cniVersion"] == version
 
 
-def test_k02_an_empty_result_is_no_error(node: Node) -> None:
-    node.foreign.add("other-plugin", b"")
+@pytest.mark.parametrize("result", [b"{}", b"null"])
+def test_k02_an_empty_result_is_no_error(node: Node, result: bytes) -> None:
+    node.foreign.add("other-plugin", result)
 
     answer = node.add(pod_of(node))
 

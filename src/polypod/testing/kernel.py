@@ -6,6 +6,7 @@ A test makes an op fail by putting its type into `refuse`.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Generator, Sequence
 
 import msgspec
@@ -40,6 +41,8 @@ class FakeKernel:
         self.refuse: dict[type[KernelOp], PolypodError] = {}
         """Ops that fail, with the error they fail with."""
         self.refuse_undo: dict[type[KernelOp], PolypodError] = {}
+        self.lock = threading.RLock()
+        """Held while the world is looked at or changed."""
         self._trace = trace or Trace()
 
     @contextlib.contextmanager
@@ -84,7 +87,8 @@ class FakeNamespaces:
     def look(self, queries: Sequence[Query]) -> Facts:
         """Answer queries; without a sandbox its facts are None and ()."""
         self._trace.stop("kernel.look")
-        return Facts({query: _answer(query, self._place) for query in queries})
+        with self._kernel.lock:
+            return Facts({query: _answer(query, self._place) for query in queries})
 
     def apply(self, op: KernelOp) -> Identity | None:
         """Carry out one op.
@@ -95,7 +99,8 @@ class FakeNamespaces:
         self._trace.stop("kernel.apply", type(op).__name__)
         if type(op) in self._kernel.refuse:
             raise self._kernel.refuse[type(op)]
-        return acts.act(op, self._place)
+        with self._kernel.lock:
+            return acts.act(op, self._place)
 
     def undo(self, op: KernelOp, identity: Identity | None) -> None:
         """Take one op back; what is gone, or not ours any more, is left alone.
@@ -106,13 +111,15 @@ class FakeNamespaces:
         self._trace.stop("kernel.undo", type(op).__name__)
         if type(op) in self._kernel.refuse_undo:
             raise self._kernel.refuse_undo[type(op)]
-        _undo(op, identity, self._place)
+        with self._kernel.lock:
+            _undo(op, identity, self._place)
 
     def delete_links(self, made: Sequence[tuple[str, Identity | None]]) -> None:
         """Delete links of the sandbox at once, each if it is still ours."""
         self._trace.stop("kernel.delete_links", ",".join(name for name, _ in made))
-        for name, identity in made:
-            _remove_ours(name, identity, self._place)
+        with self._kernel.lock:
+            for name, identity in made:
+                _remove_ours(name, identity, self._place)
 
 
 def _remove_ours(name: str, identity: Identity | None, place: Place) -> None:

@@ -18,12 +18,13 @@ _decode = msgspec.json.Decoder(Record).decode
 
 
 class FakeJournal:
-    """Records by key, through JSON as on disk; `full` makes every write fail."""
+    """Records by key, through JSON as on disk; `full` makes every put fail."""
 
     def __init__(self, trace: Trace | None = None) -> None:
         """Begin empty."""
         self.full = False
         self._records: dict[tuple[str, str, str], bytes] = {}
+        self._lock = threading.Lock()
         self._trace = trace or Trace()
 
     def put(self, record: Record) -> None:
@@ -33,14 +34,16 @@ class FakeJournal:
             StorageError: the disk is full.
         """
         self._trace.stop("journal.put", f"{record.ifname} steps={len(record.steps)}")
-        self._write()
-        self._records[record.container_id, record.network, record.ifname] = _encode(record)
+        if self.full:
+            raise StorageError("journal: database or disk is full")
+        with self._lock:
+            self._records[record.container_id, record.network, record.ifname] = _encode(record)
 
     def remove(self, record: Record) -> None:
-        """Forget a record; absent is fine."""
+        """Forget a record; absent is fine, and so is a full disk."""
         self._trace.stop("journal.remove", record.ifname)
-        self._write()
-        self._records.pop((record.container_id, record.network, record.ifname), None)
+        with self._lock:
+            self._records.pop((record.container_id, record.network, record.ifname), None)
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
         """Return a container's records in order of position."""
@@ -49,12 +52,9 @@ class FakeJournal:
 
     def all(self) -> tuple[Record, ...]:
         """Return every record, container by container."""
-        found = (_decode(raw) for raw in self._records.values())
+        with self._lock:
+            found = [_decode(raw) for raw in self._records.values()]
         return tuple(sorted(found, key=lambda record: (record.container_id, record.position)))
-
-    def _write(self) -> None:
-        if self.full:
-            raise StorageError("journal: database or disk is full")
 
 
 class FakePool:
