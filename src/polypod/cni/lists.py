@@ -109,8 +109,8 @@ def _version(decoded: Mapping[str, object]) -> str:
     for place, entry in enumerate(entries):
         if not isinstance(entry, str) or numbers(entry) is None:
             raise _wrong(f"invalid cniVersions entry {str(entry)[:40]} at index {place}")
-    known = [version for version in (own, *entries) if version in ALL_VERSIONS]
-    return max(cast("list[str]", known), key=ALL_VERSIONS.index, default=own or OLDEST)
+    spoken = [version for version in ALL_VERSIONS if version in (own, *entries)]
+    return spoken[-1] if spoken else own or OLDEST
 
 
 def _loose_flag(decoded: Mapping[str, object], key: str) -> bool:

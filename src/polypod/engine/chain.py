@@ -25,6 +25,9 @@ from polypod.plan.record import ForeignStep, LeaseStep, PluginStep, Record, Step
 from polypod.plugins import PLUGINS
 from polypod.plugins._shape import Call, Plugin
 
+NO_RESULT = "failed to unmarshal raw result"
+"""What is said of a plugin whose ADD succeeds and prints no JSON object."""
+
 
 @dataclass(slots=True)
 class Progress:
@@ -202,6 +205,6 @@ def _foreign_add(
     except NotStartedError:
         progress.did_not()  # its DEL could not be started either, and nobody would get rid of it
         raise
-    answered = fields.decode_object(answer or b"{}", f"result of plugin {type_}")
+    answered = {} if answer.strip() == b"null" else fields.decode_object(answer, NO_RESULT)
     version = fields.text(answered, "cniVersion") or attachment.network.cni_version
     return versions.parse(answered, version)

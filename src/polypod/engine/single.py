@@ -89,7 +89,7 @@ def _lease(this: Call, request: Request, doors: Doors) -> Result | None:
     ipam = IPAM.get(type_)
     if ipam is not None:
         return ipam.add(chain.lease_call(this), doors.pools)
-    answer = fields.decode_object(_delegate(type_, request, doors) or b"{}", "IPAM result")
+    answer = fields.decode_object(_delegate(type_, request, doors), chain.NO_RESULT)
     return versions.parse(answer, fields.text(answer, "cniVersion") or this.cni_version)
 
 
@@ -118,9 +118,7 @@ def _entered(
 
     with contextlib.ExitStack() as stack:
         try:
-            namespaces = stack.enter_context(
-                doors.kernel.enter(sandbox=sandbox, host=caller.host)
-            )
+            namespaces = stack.enter_context(doors.kernel.enter(sandbox=sandbox, host=caller.host))
         except InvalidNetnsError as error:
             raise InvalidNetnsError(prefix + error.cause, code=error.code) from error
         yield namespaces, check

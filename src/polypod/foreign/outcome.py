@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from polypod.cni import fields
+from polypod.cni.quote import quoted
 from polypod.errors import DecodeError, ForeignError, NotStartedError
 
 _SHOWN = 400
@@ -48,9 +49,9 @@ def read(type_: str, outcome: Outcome) -> bytes:
     if outcome.ended is not Ended.EXITED:
         raise ForeignError(f'plugin "{type_}": {status}')
     if not outcome.stdout.strip():
-        told = outcome.stderr.decode(errors="replace").strip()[:_SHOWN]
+        told = outcome.stderr.decode(errors="replace")[:_SHOWN]
         if told:
-            raise ForeignError(f'netplugin failed: "{told}"')
+            raise ForeignError(f"netplugin failed: {quoted(told)}")
         raise ForeignError(f"netplugin failed with no error message: {status}")
     try:
         said = fields.decode_object(outcome.stdout, "error")
@@ -59,7 +60,7 @@ def read(type_: str, outcome: Outcome) -> bytes:
     except DecodeError as error:
         raise ForeignError(
             "netplugin failed but error parsing its diagnostic message"
-            f' "{outcome.stdout[:_SHOWN].decode(errors="replace")}": {error.cause}'
+            f" {quoted(outcome.stdout[:_SHOWN].decode(errors='replace'))}: {error.cause}"
         ) from error
     raise ForeignError(text or status, details=details, code=code or 999)
 
