@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import click
 
 from polypod import errors
-from polypod.cli import offline
+from polypod.cli import offline, target
+from polypod.cli.options import Place, examples, manifests_option, primary_option
 from polypod.engine import preview
+from polypod.errors import InvalidConfigError
+from polypod.kube.manifests import ManifestSource
 
 
-@click.command("explain")
-@click.argument("subject")
-@click.option("--manifests", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--primary", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.command(
+    "explain",
+    short_help="Explain a pod's networks, or an error.",
+    epilog=examples(
+        "polypod explain hub --manifests examples",
+        "polypod explain try-again",
+    ),
+)
+@click.argument("subject", metavar="[NAMESPACE/]POD|SLUG")
+@manifests_option
+@primary_option
 def explain(subject: str, manifests: Path | None, primary: Path | None) -> None:
-    """Explain [NAMESPACE/]POD (selections, definitions, plugins, ops), or an error's SLUG."""
+    """Explain a pod (selections, definitions, plugins, ops), or an error's slug.
+
+    It reads the manifests and looks at the kernel; it needs no daemon and changes nothing.
+    """
     found = by_slug().get(subject)
     if found is not None:
         click.echo(f"{subject} (CNI code {found.code})\n{found.__doc__}\nhint: {found.hint}")
         return
     if manifests is None:
-        raise click.UsageError("--manifests DIR says where the pod and its networks are described")
-    namespace, _, name = subject.rpartition("/")
-    doors = offline.doors(manifests=manifests, primary=primary)
-    for line in preview.lines(namespace or "default", name, doors):
+        raise click.UsageError(
+            f"{subject} is no error's slug; for a pod, --manifests DIR says where it is described"
+        )
+    namespace, name = target.pod(subject)
+    _check_known(namespace, name, manifests)
+    doors = offline.looking(Place(manifests=manifests, primary=primary))
+    for line in preview.lines(namespace, name, doors):
         click.echo(line)
 
 
@@ -36,3 +53,12 @@ def by_slug() -> dict[str, type[errors.PolypodError]]:
         if isinstance(value, type) and issubclass(value, errors.PolypodError):
             found[value.slug] = value
     return found
+
+
+def _check_known(namespace: str, name: str, manifests: Path) -> None:
+    source = ManifestSource(manifests)
+    if source.pod(namespace, name) is not None:
+        return
+    near = difflib.get_close_matches(name, [pod.name for pod in source.pods()], n=1)
+    hint = f"did you mean {near[0]}?" if near else f"look at the files in {manifests}"
+    raise InvalidConfigError(f"there is no pod {namespace}/{name}", hint=hint)

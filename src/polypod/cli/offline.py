@@ -1,30 +1,66 @@
-"""Doors for verbs that work without the daemon: the same real ones, over folders that are given."""
+"""Doors for verbs that work without the daemon: the real ones, over the folders that are given."""
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+import time
+from collections.abc import Generator
 from pathlib import Path
 
-from polypod.daemon.app import STATE, Options, open_doors
-from polypod.engine.doors import Doors
+from polypod.cli.options import Place
+from polypod.daemon.app import Options, boot_id, open_doors
+from polypod.engine.doors import Doors, Settings
+from polypod.foreign.run import ForeignDoor
+from polypod.kernel.door import KernelDoor
+from polypod.kube.manifests import ManifestSource
+from polypod.kube.nothing import NoSource, NoStatus
+from polypod.store.backups import BackupFiles
+from polypod.store.journal import SqliteJournal
+from polypod.store.leases import LeaseFiles
+from polypod.store.networks import NetworkFiles
+from polypod.store.nothing import NoJournal
 
 
-def doors(
-    *,
-    manifests: Path | None = None,
-    primary: Path | None = None,
-    state: Path = STATE,
-    status: Path | None = None,
-    data_root: Path | None = None,
-    path: str = "/opt/cni/bin",
-) -> Doors:
-    """Return real doors; the state folder is made if it is not there."""
-    return open_doors(
+@contextlib.contextmanager
+def doors(place: Place) -> Generator[Doors]:
+    """Open the doors of a node for the length of a block; the state folder is made if need be.
+
+    Raises:
+        StorageError: the state folder cannot be used.
+    """
+    opened = open_doors(
         Options(
-            manifests=manifests,
-            primary=primary,
-            state=state,
-            status=status,
-            data_root=data_root,
-            path=tuple(part for part in path.split(":") if part),
+            manifests=place.manifests,
+            primary=place.primary,
+            state=place.state,
+            status=place.status,
+            data_root=place.data_root,
+            path=place.path,
         )
+    )
+    try:
+        yield opened
+    finally:
+        if isinstance(opened.journal, SqliteJournal):
+            opened.journal.close()
+
+
+def looking(place: Place) -> Doors:
+    """Return doors that only look: no journal, no state folder, nothing is written."""
+    leases = (place.data_root or Path("/var/lib/cni")) / "networks"
+    roots = (place.state, *((place.data_root,) if place.data_root else ()))
+    return Doors(
+        kernel=KernelDoor(),
+        journal=NoJournal(),
+        pools=LeaseFiles(default=leases, roots=roots),
+        backups=BackupFiles(roots=roots),
+        foreign=ForeignDoor(),
+        source=ManifestSource(place.manifests) if place.manifests else NoSource(),
+        networks=NetworkFiles(place.primary, None),
+        status=NoStatus(),
+        seed=lambda: secrets.token_hex(4),
+        wall=time.time,
+        monotonic=time.monotonic,
+        settings=Settings(path=place.path, boot_id=boot_id()),
     )

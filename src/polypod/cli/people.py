@@ -1,4 +1,7 @@
-"""The verbs for people, as one click group; each is a file of its own."""
+"""The verbs for people, as one click group; each is a file of its own.
+
+Exit status: 0 done, 1 refused (one line says why, another what to do), 2 wrong usage.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,19 @@ import sys
 
 import click
 
-from polypod.cli import attachments, explain, install, plugins, ps
+from polypod.cli import attachments, completion, explain, install, plugins, ps, version
+from polypod.cli.suggest import Verbs
 from polypod.errors import PolypodError
+
+REFUSED, INTERRUPTED, CLOSED_PIPE = 1, 130, 141
 
 
 @click.group(
+    cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="`polypod daemon --help` and `polypod plugin TYPE` have pages of their own.",
+    epilog="Exit status: 0 done, 1 refused, 2 wrong usage. `polypod VERB -h` has examples.",
 )
-@click.version_option(package_name="polypod", prog_name="polypod")
+@click.version_option(version.number(), prog_name="polypod")
 def polypod() -> None:
     """Give Kubernetes pods more than one network."""
 
@@ -24,11 +31,15 @@ def daemon() -> None:
     """Serve this node's pods (see `polypod daemon --help`)."""
 
 
-polypod.add_command(ps.ps)
-polypod.add_command(explain.explain)
-polypod.add_command(install.install)
-polypod.add_command(plugins.plugin)
-for verb in attachments.VERBS:
+for verb in (
+    *attachments.VERBS,
+    ps.ps,
+    explain.explain,
+    install.install,
+    plugins.plugin,
+    completion.completion,
+    version.version,
+):
     polypod.add_command(verb)
 
 
@@ -42,13 +53,23 @@ def main(words: list[str]) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
-        return 130
+        return INTERRUPTED
     except PolypodError as error:
-        click.echo(f"polypod: {error.cause} [{error.slug}]\n  hint: {error.hint}", err=True)
-        for note in getattr(error, "__notes__", ()):
-            click.echo(f"  also: {note}", err=True)
-        return 1
+        _tell(error)
+        return REFUSED
     except BrokenPipeError:
         sys.stderr.close()
-        return 141
+        return CLOSED_PIPE
+    except OSError as error:
+        click.echo(f"polypod: {error.strerror or error}: {error.filename or ''}", err=True)
+        return REFUSED
     return 0
+
+
+def _tell(error: PolypodError) -> None:
+    slug = f" [{error.slug}]" if error.slug else ""
+    click.echo(f"polypod: {error.cause}{slug}", err=True)
+    if error.hint:
+        click.echo(f"  hint: {error.hint}", err=True)
+    for note in getattr(error, "__notes__", ()):
+        click.echo(f"  also: {note}", err=True)
