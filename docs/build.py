@@ -2,6 +2,7 @@
 
     docs/build.py              write the generated pages, then build the site into build/site
     docs/build.py --check      write nothing; end with 1 when a generated page is stale
+    docs/build.py --figures    take the figures of the last ./dev bench into docs/figures.json
 
 The pages are committed, so that they can be read without building anything; a unit test compares
 them with what the code says now.
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from docs.generate import (  # noqa: E402 - the path is set above, for a start as a program
+    benchmarks,
     cli,
     configuration,
     errors,
@@ -32,6 +34,7 @@ from docs.generate import (  # noqa: E402 - the path is set above, for a start a
 )
 
 PAGES: Mapping[str, Callable[[], str]] = {
+    "benchmarks.md": benchmarks.render,
     "reference/cli.md": cli.render,
     "reference/configuration.md": configuration.render,
     "reference/errors.md": errors.render,
@@ -93,6 +96,9 @@ def main(words: list[str]) -> int:
         for name in found:
             print(f"docs/{name} is stale: call ./dev docs", file=sys.stderr)
         return 1 if found else 0
+    if words == ["--figures"]:
+        benchmarks.take(ROOT / "build" / "bench.json")
+        return 0
     for name in write():
         print(f"wrote docs/{name}")
     return build()

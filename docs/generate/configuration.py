@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from docs.generate import cli
 from docs.generate.markdown import cell, code, page, table
+
+from polypod.daemon import dispatch
+from polypod.daemon.app import THREADS
 
 SHIM = Path(__file__).resolve().parents[2] / "shim" / "shim.c"
 VARIABLES: Mapping[str, tuple[str, str]] = {
@@ -73,6 +77,19 @@ what was good in it before stays in force, and other files are not affected.
 """
 
 
+def concurrency() -> list[tuple[str, str]]:
+    """Return how many calls run at once, and how many may wait."""
+    shares = dispatch.limits(THREADS)
+    waiting = inspect.signature(dispatch.Dispatcher).parameters
+    size = waiting["parked_bytes"].default >> 20
+    return [
+        (f"calls of pods that run at once, with {THREADS} threads", str(shares.pods)),
+        ("ADDs among them", str(shares.adds)),
+        ("calls by a plugin's name that run another plugin", str(shares.nesting)),
+        ("calls that wait", f"{waiting['parked_limit'].default}, and {size} MiB of them"),
+    ]
+
+
 def variables() -> set[str]:
     """Return the POLYPOD_* variables that the shim reads."""
     return set(re.findall(r'"(POLYPOD_[A-Z_]+)"', SHIM.read_text(encoding="utf-8")))
@@ -88,6 +105,7 @@ def render() -> str:
         raise ValueError(f"the shim reads {sorted(variables())}, described: {sorted(VARIABLES)}")
     shim = [(code(name), default, cell(told)) for name, (default, told) in VARIABLES.items()]
     limits = [(told, _shown(module, name, unit)) for module, name, unit, told in LIMITS]
+    limits += concurrency()
     return page(
         "Configuration",
         LEAD,

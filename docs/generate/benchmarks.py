@@ -1,0 +1,116 @@
+"""docs/benchmarks.md: what is measured and what it means, with the figures of the last full run.
+
+The figures are those of `./dev bench`, copied to docs/figures.json by `docs/build.py --figures`, so
+that the page can be built where nobody measures.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import TypedDict
+
+from docs.generate.markdown import page, table
+
+FIGURES = Path(__file__).resolve().parents[1] / "figures.json"
+LEAD = """
+    ./dev bench           everything, some minutes
+    ./dev bench --quick   what CI runs, about a minute
+    ./dev bench --only memory
+
+`./dev bench` prints a table, keeps the figures in `build/bench.json`, and ends with the line
+`N of M figures reach their goal`. A goal that is missed does not make it fail: the table is there
+to be read. It needs root or user namespaces, since it measures in network namespaces of its own.
+"""
+PARTIES = """
+## Who is compared
+
+* **The C program** (`bench/floor.c`) sends the same netlink messages and does nothing else: no
+  address plugin, no journal, no daemon. No program can be faster than the kernel's part, so it is
+  the floor.
+* **The reference** is the CNI plugins 1.9.1, built from their Go module when Go is there, executed
+  one after the other as a meta-plugin does, without the meta-plugin's own cost. Without Go the
+  comparison is left out, and the output says so.
+* **Polypod** is the real daemon, called through the real shim, unless the line says in-process.
+
+Parties take turns in every round and the middle of the rounds is kept. **Read the ratios**: times
+depend on the machine and on what else it does.
+
+## What the lines mean
+
+* *one bridge attach in-process*: engine, plugin and netlink for one bridge network, no socket.
+* *shim to answer*: from the start of the shim to its end.
+* *pods of 4*: a pod with four interfaces (two bridges and two macvlans, all with host-local
+  addresses), many pods, sixteen at once, in pods a second. Deleting a link waits for a grace period
+  of the kernel; many deletions wait together.
+* *one such pod alone*: one after the other, so nothing overlaps.
+* *resident*: memory of the daemon as the kernel counts it (VmRSS), idle, at the peak of 128 calls
+  that come at once, and its growth over many cycles.
+* *VERSION*: the start of a plugin executable, beside a Python that does nothing.
+"""
+
+
+class Kept(TypedDict):
+    """One figure as bench/report.py keeps it."""
+
+    name: str
+    ours: float
+    unit: str
+    other: float | None
+    other_name: str
+    at_most: float | None
+    at_least: float | None
+    ratio: float
+    reached: bool
+
+
+def take(measured: Path) -> None:
+    """Keep the figures of a run, with what they were measured on."""
+    kept = json.loads(measured.read_text(encoding="utf-8"))
+    cores, version = os.cpu_count(), platform.python_version()
+    kept["machine"] = (
+        f"{time.strftime('%Y-%m-%d')}, {cores} cores, {platform.machine()}, Linux"
+        f" {'.'.join(platform.release().split('.')[:2])}, Python {version}"
+    )
+    FIGURES.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+def render() -> str:
+    """Return the page."""
+    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
+    figures: list[Kept] = kept["figures"]
+    goals = [one for one in figures if one["at_most"] is not None or one["at_least"] is not None]
+    reached = sum(one["reached"] for one in goals)
+    where = kept["machine"]
+    return page(
+        "Benchmarks",
+        LEAD,
+        PARTIES.strip() + "\n",
+        f"## The last full run\n\n{where}. {reached} of {len(goals)} figures reach their goal.\n",
+        table(
+            ("", "Polypod", "Compared with", "Ratio", "Goal", ""), [_row(one) for one in figures]
+        ),
+        *(f"{note}\n" for note in kept["notes"]),
+    )
+
+
+def _row(one: Kept) -> tuple[str, ...]:
+    other = "" if one["other"] is None else f"{_shown(one['other'], one)}, {one['other_name']}"
+    ratio = "" if one["other"] is None else f"{one['ratio']:.2f}"
+    goal = _goal(one)
+    reached = "" if not goal else "reached" if one["reached"] else "**missed**"
+    return one["name"].strip(), _shown(one["ours"], one), other, ratio, goal, reached
+
+
+def _shown(value: float, one: Kept) -> str:
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {one['unit']}"
+
+
+def _goal(one: Kept) -> str:
+    unit = "times" if one["other"] is not None else one["unit"]
+    if one["at_most"] is not None:
+        return f"at most {one['at_most']:g} {unit}"
+    return "" if one["at_least"] is None else f"at least {one['at_least']:g} {unit}"
