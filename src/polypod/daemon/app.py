@@ -30,6 +30,7 @@ from polypod.kube.status_files import StatusFiles
 from polypod.store.backups import BackupFiles
 from polypod.store.journal import SqliteJournal
 from polypod.store.leases import LeaseFiles
+from polypod.store.multus_cache import MultusCache
 from polypod.store.networks import NetworkFiles
 
 log = logging.getLogger("polypod.daemon")
@@ -73,11 +74,11 @@ def open_doors(options: Options) -> Doors:
         StorageError: the state folder cannot be used.
     """
     roots = (options.state, *((options.data_root,) if options.data_root else ()))
-    leases = (options.data_root or Path("/var/lib/cni")) / "networks"
+    data = options.data_root or Path("/var/lib/cni")
     return Doors(
         kernel=KernelDoor(),
         journal=SqliteJournal(options.state / "journal.db"),
-        pools=LeaseFiles(default=leases, roots=roots),
+        pools=LeaseFiles(default=data / "networks", roots=roots),
         backups=BackupFiles(roots=roots),
         foreign=ForeignDoor(),
         source=ManifestSource(options.manifests) if options.manifests else NoSource(),
@@ -92,6 +93,7 @@ def open_doors(options: Options) -> Doors:
             global_namespaces=options.global_namespaces,
             boot_id=boot_id(),
         ),
+        cache=MultusCache(data),
     )
 
 
@@ -121,7 +123,7 @@ class Daemon:
                 self._serve()
                 lock.release()
                 if not self._is_stopping:
-                    log.info("daemon.standing-by")
+                    log.info("daemon.standing_by")
                     self._wake.clear()
                     lock.wait(None, self._wake)
         finally:
@@ -132,7 +134,7 @@ class Daemon:
         if lock.take():
             return
         if self._options.stand_by_s > 0:
-            log.info("daemon.standing-by seconds=%d", self._options.stand_by_s)
+            log.info("daemon.standing_by seconds=%d", self._options.stand_by_s)
             owner.ask(self._options.socket)
             if lock.wait(self._options.stand_by_s, self._wake) or self._is_stopping:
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from polypod.cni.request import Request
-from polypod.engine import undo
+from polypod.engine import takeover, undo
 from polypod.engine.doors import Caller, Doors
 from polypod.errors import PolypodError
 from polypod.plan.record import Record
@@ -16,6 +16,8 @@ def detach(request: Request, caller: Caller, doors: Doors) -> None:
         PolypodError: something could not be removed; its record stays, and DEL may be repeated.
     """
     records = doors.journal.of_container(request.container_id)
+    if not records:
+        takeover.detach(request, caller, doors)
     release(records, caller, doors)
 
 

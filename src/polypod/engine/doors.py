@@ -15,7 +15,8 @@ from polypod.ipam._shape import Pools
 from polypod.nad.definition import Definition
 from polypod.plan.facts import Facts, Query
 from polypod.plan.foreign import ForeignCall
-from polypod.plan.ops import Identity, KernelOp, StoreOp
+from polypod.plan.ops import Configure, Identity, KernelOp, LinkMaker, StoreOp, WaitOperUp
+from polypod.plan.outcome import Outcome
 from polypod.plan.record import Record
 
 
@@ -45,6 +46,18 @@ class Namespaces(Protocol):
         """Carry out one op; link makers return what they made."""
         ...
 
+    def make_links(self, makers: Sequence[LinkMaker]) -> Outcome:
+        """Make links whose parents are in the host, in one go."""
+        ...
+
+    def configure_links(self, configures: Sequence[Configure]) -> Outcome:
+        """Give links of the sandbox their settings, in one go and in order."""
+        ...
+
+    def wait_all_up(self, waits: Sequence[WaitOperUp]) -> Outcome:
+        """Wait for host links together."""
+        ...
+
     def undo(self, op: KernelOp, identity: Identity | None) -> None:
         """Take one op back; what is gone, or not ours any more, is left alone."""
         ...
@@ -71,16 +84,20 @@ class Kernel(Protocol):
 class Journal(Protocol):
     """The write-ahead record of attachments. put is durable against a crash of the daemon."""
 
-    def put(self, record: Record) -> None:
-        """Insert or replace the record under its key."""
+    def put(self, *records: Record) -> None:
+        """Insert or replace records under their keys: all of them, or none."""
         ...
 
-    def remove(self, record: Record) -> None:
-        """Forget a record; absent is fine."""
+    def remove(self, *records: Record) -> None:
+        """Forget records; absent is fine."""
         ...
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
         """Return a container's records in order of position."""
+        ...
+
+    def has_pod(self, namespace: str, name: str) -> bool:
+        """Tell whether a container of this pod has a record."""
         ...
 
     def all(self) -> tuple[Record, ...]:
@@ -173,6 +190,26 @@ class Networks(Protocol):
         ...
 
 
+class SandboxCache(Protocol):
+    """What Multus and libcni kept of pods that they attached before the node was switched to us."""
+
+    def delegates(self, container_id: str) -> bytes | None:
+        """Return Multus's list of delegates, None when it knows nothing of the container."""
+        ...
+
+    def result(self, network: str, container_id: str, ifname: str) -> bytes | None:
+        """Return what libcni kept of one attachment, None when there is nothing."""
+        ...
+
+    def forget(self, container_id: str) -> None:
+        """Remove the list."""
+        ...
+
+    def forget_result(self, network: str, container_id: str, ifname: str) -> None:
+        """Remove what libcni kept."""
+        ...
+
+
 class StatusSink(Protocol):
     """Where network-status goes; it never fails an ADD."""
 
@@ -214,6 +251,8 @@ class Doors:
     wall: Callable[[], float]
     monotonic: Callable[[], float]
     settings: Settings = Settings()
+    cache: SandboxCache | None = None
+    """None where nobody looks for pods of another meta-plugin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

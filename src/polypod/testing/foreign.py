@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from polypod.cni import fields
-from polypod.errors import ForeignError
+from polypod.errors import NotStartedError
 from polypod.plan.foreign import ForeignCall
 from polypod.testing.clock import Trace
 
@@ -38,11 +38,12 @@ class FakeForeign:
         """Run a plugin.
 
         Raises:
-            ForeignError: there is none of that type, or it says so.
+            NotStartedError: there is none of that type.
+            ForeignError: it says so.
         """
         self._trace.stop("foreign.run", f"{call.command} {call.type}")
         if call.type not in self.scripts:
-            raise ForeignError(
+            raise NotStartedError(
                 f'failed to find plugin "{call.type}" in path [{" ".join(call.path)}]'
             )
         self.calls.append(call)

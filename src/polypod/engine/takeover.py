@@ -1,0 +1,176 @@
+"""DEL of a pod that Multus attached before the node was switched to us.
+
+Our journal does not know it; Multus's own cache has the delegates, and each is run with DEL as
+Multus would have run it: the last network first, and in a list the last plugin first. A type that
+is built in and has no executable any more is ours to run.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+import msgspec
+
+from polypod.cni import config as cni_config
+from polypod.cni import encode, fields, lists
+from polypod.cni.lists import NetworkList
+from polypod.cni.request import Command, Request
+from polypod.engine import resolve, single
+from polypod.engine.doors import Caller, Doors, SandboxCache
+from polypod.errors import DecodeError, NotStartedError, PolypodError
+from polypod.plan.foreign import ForeignCall
+
+log = logging.getLogger("polypod.engine")
+_CAPABILITIES = {
+    "mac": "macRequest",
+    "ips": "ipRequest",
+    "infinibandGUID": "infinibandGUIDRequest",
+    "deviceID": "deviceID",
+}
+"""runtimeConfig's keys, by the names of the cache; port mappings and bandwidth are not kept."""
+_WITHOUT_RESULT = frozenset({"", "0.1.0", "0.2.0", "0.3.0", "0.3.1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegate:
+    """One network that Multus attached."""
+
+    network: NetworkList
+    ifname: str
+    capabilities: Mapping[str, object]
+
+
+def detach(request: Request, caller: Caller, doors: Doors) -> None:
+    """Take back what Multus attached to a container; one that it does not know is success.
+
+    A cache file that makes no sense is left where it is, as Multus leaves it.
+
+    Raises:
+        PolypodError: a plugin failed; the file stays, and DEL may be repeated.
+    """
+    cache = doors.cache
+    content = None if cache is None else cache.delegates(request.container_id)
+    if cache is None or content is None:
+        return
+    try:
+        found = delegates(content, request)
+    except PolypodError as error:
+        log.error("takeover.unreadable cause=%r", error.cause)  # noqa: TRY400 - no defect of ours
+        return
+    faults: list[PolypodError] = []
+    for one in reversed(found):
+        faults.extend(_delete(one, request, caller, doors, cache))
+    if faults:
+        for other in faults[1:]:
+            faults[0].add_note(str(other))
+        raise faults[0]
+    cache.forget(request.container_id)
+    log.info("takeover.done container=%s networks=%d", request.container_id, len(found))
+
+
+def delegates(content: bytes, request: Request) -> tuple[Delegate, ...]:
+    """Read a cache file.
+
+    Raises:
+        DecodeError: it is not what Multus writes.
+        InvalidConfigError: a delegate's configuration is none.
+    """
+    try:
+        listed = msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        raise DecodeError(f"delegates: {error}") from error
+    if not isinstance(listed, list):
+        raise DecodeError("delegates: a list is expected")
+    return tuple(
+        _delegate(place, one, request) for place, one in enumerate(cast("list[object]", listed))
+    )
+
+
+def _delegate(place: int, entry: object, request: Request) -> Delegate:
+    if not isinstance(entry, dict):
+        raise DecodeError("delegates: an object is expected")
+    table = cast("Mapping[str, object]", entry)
+    try:
+        raw = base64.b64decode(fields.text(table, "Bytes"), validate=True)
+    except binascii.Error as error:
+        raise DecodeError(f"delegates: Bytes: {error}") from error
+    network = lists.parse_list(raw)
+    if network.is_list and not fields.text(fields.decode_object(raw, "delegate"), "cniVersion"):
+        network = replace(network, cni_version=request.config.cni_version)
+    given = {name: fields.get(table, key) for name, key in _CAPABILITIES.items()}
+    usual = request.ifname if place == 0 else f"net{place}"
+    return Delegate(
+        network=network,
+        ifname=fields.text(table, "ifnameRequest") or usual,
+        capabilities={name: value for name, value in given.items() if value},
+    )
+
+
+def _delete(
+    one: Delegate, request: Request, caller: Caller, doors: Doors, cache: SandboxCache
+) -> list[PolypodError]:
+    network, faults = one.network, list[PolypodError]()
+    previous = _previous(one, request, cache)
+    for index in reversed(range(len(network.plugins))):
+        config = lists.plugin_config(
+            network, index, prev_result=previous, capability_args=one.capabilities
+        )
+        try:
+            _run(config, one.ifname, request, caller, doors)
+        except NotStartedError as error:  # nobody could ever get rid of such a pod
+            log.warning("takeover.skipped network=%s cause=%r", network.name, error.cause)
+        except PolypodError as error:
+            faults.append(error)
+    if not faults:
+        cache.forget_result(network.name, request.container_id, one.ifname)
+    return faults
+
+
+def _previous(one: Delegate, request: Request, cache: SandboxCache) -> Mapping[str, object] | None:
+    """Return the result that libcni kept; plugins before 0.4.0 are not shown any."""
+    if one.network.cni_version in _WITHOUT_RESULT:
+        return None
+    kept = cache.result(one.network.name, request.container_id, one.ifname)
+    try:
+        return fields.table(fields.decode_object(kept, "kept result"), "result") if kept else None
+    except DecodeError:
+        return None
+
+
+def _run(
+    config: Mapping[str, object], ifname: str, request: Request, caller: Caller, doors: Doors
+) -> None:
+    """Run one plugin's DEL: its executable where there is one, else the built-in."""
+    type_ = fields.text(config, "type")
+    path, arguments = resolve.search_path(request, doors), resolve.pod_arguments(request, None)
+    stdin = encode.compact(config)
+    if type_ in resolve.META_PLUGINS:
+        raise NotStartedError(f"{type_} would call itself")
+    if type_ in single.TYPES and not doors.foreign.has(type_, path):
+        own = replace(
+            request,
+            command=Command.DEL,
+            ifname=ifname,
+            arguments=arguments,
+            stdin=stdin,
+            config=cni_config.build(config),
+        )
+        single.call(type_, own, doors, caller)
+        return
+    doors.foreign.run(
+        ForeignCall(
+            type=type_,
+            command="DEL",
+            container_id=request.container_id,
+            netns=request.netns,
+            ifname=ifname,
+            arguments=arguments,
+            path=path,
+            stdin=stdin,
+        )
+    )

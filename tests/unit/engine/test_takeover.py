@@ -1,0 +1,271 @@
+"""Pods that Multus attached before the switch are taken back from what Multus itself wrote."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polypod.engine import detach
+from polypod.engine.doors import Caller
+from polypod.errors import ForeignError
+from polypod.plan.facts import Link
+from polypod.plan.foreign import ForeignCall
+from polypod.store.multus_cache import MultusCache
+from polypod.testing.node import Node, Sandbox
+
+POOL = {"type": "host-local", "subnet": "10.5.0.0/24"}
+RESULT = {"cniVersion": "1.0.0", "ips": [{"address": "10.9.0.2/24"}]}
+
+
+def delegate(config: dict[str, Any], **asked: Any) -> dict[str, Any]:
+    """Return one entry as Multus writes it."""
+    empty = {"cniVersion": "", "name": "", "type": "", "ipam": {}, "dns": {}}
+    is_list = "plugins" in config
+    return {
+        "Conf": empty if is_list else {**empty, **config},
+        "ConfList": {**config} if is_list else {"plugins": None},
+        "Name": config["name"],
+        "ifnameRequest": asked.get("ifname", ""),
+        "macRequest": asked.get("mac", ""),
+        "infinibandGUIDRequest": "",
+        "ipRequest": asked.get("ips"),
+        "default-route": None,
+        "IsFilterV4Gateway": False,
+        "IsFilterV6Gateway": False,
+        "deviceID": asked.get("device", ""),
+        "resourceName": "",
+        "Bytes": base64.b64encode(json.dumps(config).encode()).decode(),
+    }
+
+
+PRIMARY = {
+    "cniVersion": "1.0.0",
+    "name": "cbr0",
+    "plugins": [
+        {"type": "flannel", "delegate": {"isDefaultGateway": True}},
+        {"type": "portmap", "capabilities": {"portMappings": True, "mac": True}},
+    ],
+}
+SECOND = {"cniVersion": "0.3.1", "name": "second", "type": "macvlan", "ipam": POOL}
+
+
+@pytest.fixture
+def pod() -> tuple[Node, Sandbox]:
+    node = Node()
+    return node, node.add_pod("default", "p", networks="second")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "multus").mkdir()
+    (tmp_path / "results").mkdir()
+    return tmp_path
+
+
+def write(files: Path, pod: Sandbox, *entries: dict[str, Any]) -> Path:
+    path = files / "multus" / pod.container_id
+    path.write_text(json.dumps(entries))
+    return path
+
+
+def delete(node: Node, sandbox: Sandbox, files: Path) -> None:
+    doors = replace(node.doors(), cache=MultusCache(files))
+    detach.detach(sandbox.request("DEL"), Caller(), doors)
+
+
+def test_delegates_are_deleted_in_reverse_order_with_their_interfaces(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    for type_ in ("flannel", "portmap", "vendor"):
+        node.foreign.add(type_)
+    third = {"cniVersion": "1.0.0", "name": "third", "type": "vendor"}
+    path = write(
+        files,
+        sandbox,
+        delegate(PRIMARY),
+        delegate(third),
+        delegate({**third, "name": "named"}, ifname="data0"),
+    )
+
+    delete(node, sandbox, files)
+
+    asked = [(call.command, call.type, call.ifname) for call in node.foreign.calls]
+    assert asked == [
+        ("DEL", "vendor", "data0"),
+        ("DEL", "vendor", "net1"),
+        ("DEL", "portmap", "eth0"),
+        ("DEL", "flannel", "eth0"),
+    ]
+    assert not path.exists()
+
+
+def test_a_plugin_is_told_what_libcni_would_tell_it(pod: tuple[Node, Sandbox], files: Path) -> None:
+    node, sandbox = pod
+    for type_ in ("flannel", "portmap"):
+        node.foreign.add(type_)
+    write(files, sandbox, delegate(PRIMARY, mac="02:00:00:00:00:09", ips=["10.9.0.2"]))
+    kept = files / "results" / f"cbr0-{sandbox.container_id}-eth0"
+    kept.write_text(json.dumps({"kind": "cniCacheV1", "result": RESULT, "ifName": "eth0"}))
+
+    delete(node, sandbox, files)
+
+    assert node.foreign.stdin(0) == {
+        "type": "portmap",
+        "capabilities": {"portMappings": True, "mac": True},
+        "name": "cbr0",
+        "cniVersion": "1.0.0",
+        "prevResult": RESULT,
+        "runtimeConfig": {"mac": "02:00:00:00:00:09"},
+    }
+    told = node.foreign.calls[0]
+    assert (told.container_id, told.netns) == (sandbox.container_id, sandbox.netns)
+    assert told.arguments.startswith("IgnoreUnknown=true;K8S_POD_NAMESPACE=default;K8S_POD_NAME=p")
+    assert not kept.exists()
+
+
+def test_a_built_in_type_without_executable_is_ours_to_run(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    space = node.world.sandbox(sandbox.netns)
+    node.world.add(space, Link(name="net1", index=9, kind="macvlan"))
+    with node.pools.locked("", "second") as pool:
+        pool.reserve("10.5.0.2", sandbox.container_id, "net1")
+    node.foreign.add("flannel")
+    node.foreign.add("portmap")
+    path = write(files, sandbox, delegate(PRIMARY), delegate(SECOND))
+
+    delete(node, sandbox, files)
+
+    assert list(space.links) == ["lo"]
+    assert node.pools.pools["", "second"] == {}
+    assert not path.exists()
+
+
+def test_a_built_in_type_with_an_executable_is_run_by_what_attached_it(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    node.foreign.add("macvlan")
+    write(files, sandbox, delegate(SECOND))
+
+    delete(node, sandbox, files)
+
+    assert node.foreign.told("DEL") == ["macvlan"]
+    assert "prevResult" not in node.foreign.stdin(0)
+
+
+def test_a_plugin_that_is_gone_does_not_keep_the_pod(
+    pod: tuple[Node, Sandbox], files: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    node, sandbox = pod
+    node.foreign.add("portmap")
+    path = write(files, sandbox, delegate(PRIMARY))
+
+    delete(node, sandbox, files)
+
+    assert node.foreign.told("DEL") == ["portmap"]
+    assert not path.exists()
+    assert "takeover.skipped" in caplog.text
+
+
+def test_a_plugin_that_fails_keeps_the_file_and_the_others_are_run(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+
+    def fails(call: ForeignCall) -> bytes:
+        raise ForeignError(f"{call.type} is busy", code=11)
+
+    node.foreign.add("flannel")
+    node.foreign.add("portmap", fails)
+    path = write(files, sandbox, delegate(PRIMARY))
+
+    with pytest.raises(ForeignError, match="portmap is busy"):
+        delete(node, sandbox, files)
+
+    assert node.foreign.told("DEL") == ["portmap", "flannel"]
+    assert path.exists()
+
+
+def test_a_list_without_version_has_the_one_of_the_call(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    node.foreign.add("vendor")
+    write(files, sandbox, delegate({"name": "plain", "plugins": [{"type": "vendor"}]}))
+
+    delete(node, sandbox, files)
+
+    assert node.foreign.stdin(0)["cniVersion"] == "1.1.0"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"{}",
+        b"[1]",
+        b'[{"Bytes": "not base64!"}]',
+        b'[{"Bytes": "bm90IGpzb24="}]',
+        b'[{"Name": "x"}]',
+    ],
+)
+def test_a_file_that_makes_no_sense_is_left_and_del_succeeds(
+    pod: tuple[Node, Sandbox], files: Path, content: bytes
+) -> None:
+    node, sandbox = pod
+    path = files / "multus" / sandbox.container_id
+    path.write_bytes(content)
+
+    delete(node, sandbox, files)
+
+    assert path.read_bytes() == content
+    assert node.foreign.calls == []
+
+
+def test_a_delegate_that_is_a_meta_plugin_is_never_called(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    node.foreign.add("multus")
+    write(files, sandbox, delegate({"cniVersion": "1.0.0", "name": "m", "type": "multus"}))
+
+    delete(node, sandbox, files)
+
+    assert node.foreign.calls == []
+
+
+def test_a_pod_of_ours_is_taken_back_from_the_journal_alone(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    node.world.parent("eth1")
+    node.source.add_definition("default", "second", json.dumps({**SECOND, "master": "eth1"}))
+    node.foreign.add("macvlan")
+    node.add(sandbox)
+    path = write(files, sandbox, delegate(SECOND))
+
+    delete(node, sandbox, files)
+
+    assert path.exists()
+    assert node.foreign.calls == []
+
+
+def test_a_link_in_the_folder_is_not_followed(pod: tuple[Node, Sandbox], files: Path) -> None:
+    node, sandbox = pod
+    node.foreign.add("vendor")
+    real = files / "elsewhere"
+    real.write_text(json.dumps([delegate({"name": "x", "type": "vendor"})]))
+    (files / "multus" / sandbox.container_id).symlink_to(real)
+
+    delete(node, sandbox, files)
+
+    assert node.foreign.calls == []
