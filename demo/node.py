@@ -17,6 +17,7 @@ from demo.pods import EXAMPLES
 from demo.spaces import Space
 
 PATIENCE_S = 20.0
+LAST = 20
 _POLYPOD = (sys.executable, "-m", "polypod.cli.main")
 _STDIN = b'{"cniVersion":"1.0.0","name":"polypod","type":"polypod"}'
 _PR_SET_PDEATHSIG = 1
@@ -114,7 +115,8 @@ class Node:
             took = time.monotonic() - started
         if done.returncode:
             told = (done.stdout or done.stderr).decode(errors="replace")
-            raise DemoError(f"{verb} of {pod} on {self.name} failed: {told}")
+            log = "".join(self.log.read_text(encoding="utf-8").splitlines(keepends=True)[-LAST:])
+            raise DemoError(f"{verb} of {pod} on {self.name} failed: {told}\ndaemon's log:\n{log}")
         return took, json.loads(done.stdout) if done.stdout else {}
 
     def attachments(self) -> list[dict[str, Any]]:
