@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
-_PAIR = "ip link add p type veth peer name q"
+_PAIR = "ip link add name p type veth peer name q"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Feature:
 FEATURES = {
     "ipvlan": Feature(f"{_PAIR} && ip link add link p name t type ipvlan mode l3s"),
     "8021q": Feature(f"{_PAIR} && ip link add link p name t type vlan id 5"),
-    "bridge-vlan": Feature("ip link add t type bridge vlan_filtering 1"),
-    "dummy": Feature("ip link add t type dummy"),
+    "bridge-vlan": Feature("ip link add name t type bridge vlan_filtering 1"),
+    "dummy": Feature("ip link add name t type dummy"),
     # The kernel of ./dev vm has the bridge family of nftables, and no other.
     "nft-inet": Feature("nft add table inet t", in_vm=False),
 }

@@ -171,7 +171,7 @@ LINKS = {
         op=ops.AddVeth(ifname="net1", host_name="veth1"),
         shows={
             "host": {
-                "links": {"veth1": {"flags": ["UP"], "num_tx_queues": 1, "num_rx_queues": 1}},
+                "links": {"veth1": {"flags": ["UP"], "num_tx_queues": 1}},
                 "sysctls": {"ipv6/conf/veth1/accept_ra": "0"},
             },
             "sandbox": {

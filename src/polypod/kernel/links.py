@@ -148,12 +148,12 @@ def ports_question() -> bytes:
 
 def parse(body: bytes) -> Link:
     """Read a link from a message's body."""
-    _, _, index, flags, _ = _ifinfo.unpack_from(body)
+    _, _, index, flags, _ = netlink.unpacked(_ifinfo, body)
     found = attributes(body[16:])
     info = attributes(found.get(IFLA_LINKINFO, b""))
     kind = _string(info.get(_KIND, b""))
     inner = attributes(info.get(_DATA, b""))
-    state = found.get(IFLA_OPERSTATE, b"\0")[0]
+    state = _number(found.get(IFLA_OPERSTATE, b""))
     return Link(
         name=_string(found.get(IFLA_IFNAME, b"")),
         index=index,
@@ -185,7 +185,7 @@ def name_of(body: bytes) -> str:
 
 def index_of(body: bytes) -> int:
     """Return a link's index."""
-    return int(_ifinfo.unpack_from(body)[2])
+    return netlink.unpacked(_ifinfo, body)[2]
 
 
 def peer_of(body: bytes) -> int:

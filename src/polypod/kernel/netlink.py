@@ -1,7 +1,8 @@
 """The rtnetlink codec and its socket: messages out, messages in, the kernel's words in errors.
 
 Knows the layout of messages and nothing of what they mean; links.py and routes.py build them.
-Attributes are bounds-checked: a length of zero, or beyond the message, ends the parse.
+Lengths are checked: an attribute of length zero, or beyond its message, ends the parse; a message
+of such a length is an error, and so is a wait that no answer ends.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from polypod.errors import KernelError
+from polypod.errors import KernelError, PolypodError, TryAgainError
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_ECHO = 0x1, 0x4, 0x8
 NLM_F_DUMP_INTR = 0x10
@@ -25,12 +26,17 @@ TYPE_MASK = 0x3FFF
 _EXT_ACK, _CAP_ACK, _STRICT = 11, 10, 12
 _SOL_NETLINK, SO_NETNS_COOKIE = 270, 71
 _ERR_MSG = 1
-_DUMP_TRIES = 5
-_BUFFER = 1 << 15
-"""The kernel never makes a part of a dump longer than this."""
+_DUMP_TRIES = 20
+_AT_ONCE = 32
+"""Messages in one send: their answers must fit into the socket's buffer."""
+_BUFFER, _DUMP_BUFFER = 1 << 15, 1 << 17
+"""A part of a dump is longer than 32 KiB if one link is: a bridge port with all VLANs."""
+_PATIENCE = struct.pack("=qq", 30, 0)
+"""The kernel answers before send() returns; only a defect makes anybody wait (seconds, µs)."""
 
 _header = struct.Struct("=IHHII")
 _attr = struct.Struct("=HH")
+_code, _refused = struct.Struct("=i"), struct.Struct("=iI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,38 +94,62 @@ def each_attribute(raw: bytes) -> Iterator[tuple[int, bytes]]:
         at += (length + 3) & ~3
 
 
+def malformed(what: str) -> KernelError:
+    """Return the error for bytes that no kernel sends."""
+    return KernelError(f"the kernel's answer is malformed: {what}", hint=PolypodError.hint)
+
+
+def unpacked(layout: struct.Struct, body: bytes) -> tuple[int, ...]:
+    """Return the numbers a body begins with.
+
+    Raises:
+        KernelError: it is shorter.
+    """
+    if len(body) < layout.size:
+        raise malformed(f"{len(body)} bytes where {layout.size} are the least")
+    return layout.unpack_from(body)
+
+
 def messages(raw: bytes) -> Iterator[tuple[Message, int]]:
-    """Yield (message, sequence number); stop at the first length that cannot be."""
+    """Yield (message, sequence number).
+
+    Raises:
+        KernelError: a length cannot be.
+    """
     at = 0
-    while at + 16 <= len(raw):
-        length, kind, flags, sequence, _ = _header.unpack_from(raw, at)
+    while at < len(raw):
+        length, kind, flags, sequence, _ = unpacked(_header, raw[at : at + 16])
         if length < 16 or at + length > len(raw):
-            return
+            raise malformed(f"a message of {length} bytes in {len(raw) - at}")
         yield Message(kind, flags, raw[at + 16 : at + length]), sequence
         at += (length + 3) & ~3
 
 
 def reason(number: int) -> str:
     """Return the kernel's error in the words users know: `file exists`."""
-    words = os.strerror(number)
+    words = os.strerror(number) if 0 < number < 4096 else f"error {number}"
     return words[:1].lower() + words[1:]
 
 
 def _error(message: Message) -> KernelError | None:
     """Return the error an acknowledgement carries, with the extended text if there is one."""
-    (code,) = struct.unpack_from("=i", message.body)
+    (code,) = unpacked(_code, message.body)
     if code == 0:
         return None
     cause = reason(-code)
     if message.flags & NLM_F_ACK_TLVS:
-        (inner,) = struct.unpack_from("=I", message.body, 4)
+        _, inner = unpacked(_refused, message.body)
         skip = 16 if message.flags & NLM_F_CAPPED else inner
-        told = attributes(message.body[4 + skip :]).get(_ERR_MSG, b"")
+        told = attributes(message.body[4 + skip :]).get(_ERR_MSG, b"").rstrip(b"\0")
         if told:
-            return KernelError(
-                cause, errno=-code, hint=f"the kernel says: {told.rstrip(bytes(1)).decode()}"
-            )
+            words = told.decode(errors="replace")
+            return KernelError(cause, errno=-code, hint=f"the kernel says: {words}")
     return KernelError(cause, errno=-code)
+
+
+def _failed(error: OSError) -> KernelError:
+    number = error.errno or 0
+    return KernelError(f"netlink: {reason(number)}", errno=number)
 
 
 def _framed(message: Message, sequence: int, last: int) -> bytes:
@@ -139,6 +169,7 @@ class Rtnetlink:
         )
         for option in (_EXT_ACK, _CAP_ACK, _STRICT):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
         self._socket.bind((0, 0))
         self._sequence = 0
 
@@ -161,6 +192,19 @@ class Rtnetlink:
     def many(self, wanted: Sequence[Message]) -> list[list[Message] | KernelError]:
         """Send messages in one go and return, for each, its answers or its error.
 
+        A refusal does not keep the kernel from those that follow.
+
+        Raises:
+            KernelError: there is no answer, or one that cannot be read.
+        """
+        answers: list[list[Message] | KernelError] = []
+        for at in range(0, len(wanted), _AT_ONCE):
+            answers.extend(self._exchange(wanted[at : at + _AT_ONCE]))
+        return answers
+
+    def _exchange(self, wanted: Sequence[Message]) -> list[list[Message] | KernelError]:
+        """Send some messages and collect what they are answered.
+
         Only the last one asks for an acknowledgement: the kernel takes them in order, reports
         every error, and has answered all others by then.
         """
@@ -171,9 +215,9 @@ class Rtnetlink:
             b"".join(_framed(message, first + place, last) for place, message in enumerate(wanted))
         )
         answers: list[list[Message] | KernelError] = [[] for _ in wanted]
-        is_answered = not wanted
+        is_answered = False
         while not is_answered:
-            for message, sequence in messages(self._socket.recv(_BUFFER)):
+            for message, sequence in messages(self._receive(_BUFFER)):
                 place = sequence - first
                 if not 0 <= place < len(wanted):
                     continue
@@ -204,13 +248,13 @@ class Rtnetlink:
 
         Raises:
             KernelError: the kernel refused.
+            TryAgainError: it changed during every try.
         """
-        heard: list[Message] = []
         for _ in range(_DUMP_TRIES):
             heard, interrupted = self._dump_once(kind, body)
             if not interrupted:
-                break
-        return heard
+                return heard
+        raise TryAgainError("the kernel's tables changed whenever they were read")
 
     def _dump_once(self, kind: int, body: bytes) -> tuple[list[Message], bool]:
         self._sequence += 1
@@ -219,7 +263,7 @@ class Rtnetlink:
         heard: list[Message] = []
         interrupted = False
         while True:
-            for message, sequence in messages(self._socket.recv(_BUFFER)):
+            for message, sequence in messages(self._receive(_DUMP_BUFFER)):
                 if sequence != self._sequence:
                     continue
                 interrupted = interrupted or bool(message.flags & NLM_F_DUMP_INTR)
@@ -234,4 +278,10 @@ class Rtnetlink:
         try:
             self._socket.send(raw)
         except OSError as error:
-            raise KernelError(reason(error.errno or 0), errno=error.errno or 0) from error
+            raise _failed(error) from error
+
+    def _receive(self, size: int) -> bytes:
+        try:
+            return self._socket.recv(size)
+        except OSError as error:
+            raise _failed(error) from error

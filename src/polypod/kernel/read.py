@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from polypod.errors import KernelError
 from polypod.kernel import links, routes, sysctl
-from polypod.kernel.netlink import Message, u32
+from polypod.kernel.netlink import Message
 from polypod.kernel.spaces import Spaces
 from polypod.plan.facts import (
     Address,
@@ -24,6 +24,10 @@ from polypod.plan.facts import (
     SysctlQuery,
     Where,
 )
+
+_FAMILIES = (routes.AF_INET, routes.AF_INET6)
+_NO_SUCH_TABLE = (2, 95, 97)
+"""ENOENT, EOPNOTSUPP, EAFNOSUPPORT: nothing was ever in that table, or there is no IPv6."""
 
 
 def look(queries: Sequence[Query], spaces: Spaces) -> Facts:
@@ -94,18 +98,28 @@ def main_routes(where: Where, spaces: Spaces) -> tuple[RouteFact, ...]:
     """Return the main table of both families."""
     if where is Where.SANDBOX and not spaces.has_sandbox:
         return ()
-    socket = spaces.socket(where)
-    heard = socket.dump(links.RTM_GETLINK, links.header() + u32(links.IFLA_EXT_MASK, 8))
-    names = {link.index: link.name for link in (links.parse(m.body) for m in heard)}
-    found: list[RouteFact] = []
-    for family in (routes.AF_INET, routes.AF_INET6):
-        try:
-            heard = socket.dump(routes.RTM_GETROUTE, routes.routes_question(family))
-        except KernelError:
-            continue
-        parsed = (routes.parse_route(message.body, names) for message in heard)
-        found.extend(route for route in parsed if route is not None)
-    return tuple(found)
+    bodies = [body for family in _FAMILIES for body in _routes(where, family, spaces)]
+    names = _names(where, {routes.device_of(body) for body in bodies}, spaces)
+    parsed = (routes.parse_route(body, names) for body in bodies)
+    return tuple(route for route in parsed if route is not None)
+
+
+def _routes(where: Where, family: int, spaces: Spaces) -> list[bytes]:
+    try:
+        heard = spaces.socket(where).dump(routes.RTM_GETROUTE, routes.routes_question(family))
+    except KernelError as error:
+        if error.errno in _NO_SUCH_TABLE:
+            return []
+        raise
+    return [message.body for message in heard]
+
+
+def _names(where: Where, indexes: Iterable[int], spaces: Spaces) -> dict[int, str]:
+    """Return the names of links; one that went in the meantime has none."""
+    questions = [Message(links.RTM_GETLINK, 0, links.by_index(n)) for n in indexes if n]
+    answers = spaces.socket(where).many(questions)
+    bodies = [answer[0].body for answer in answers if isinstance(answer, list) and answer]
+    return {links.index_of(body): links.name_of(body) for body in bodies}
 
 
 def _sysctl(query: SysctlQuery, spaces: Spaces) -> str | None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections.abc import Mapping
 
-from polypod.kernel.netlink import attr, attributes, u32
+from polypod.kernel.netlink import attr, attributes, malformed, u32, unpacked
 from polypod.plan.facts import Address, RouteFact
 from polypod.plan.ops import RouteSpec
 
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS = 1, 2, 4, 8
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC = 1, 4, 5, 6, 7
+RTA_MULTIPATH, RTA_TABLE = 9, 15
 AF_INET, AF_INET6 = 2, 10
 RT_TABLE_MAIN, RT_SCOPE_LINK = 254, 253
 _PROTOCOL_BOOT, _UNICAST = 3, 1
@@ -20,6 +22,7 @@ _TENTATIVE, _DAD_FAILED = 0x40, 0x08
 _P2P_PREFIX = 31
 _ifaddr = struct.Struct("=BBBBI")
 _rtmsg = struct.Struct("=BBBBBBBBI")
+_nexthop = struct.Struct("=HBBi")
 
 
 def family_of(version: int) -> int:
@@ -45,13 +48,12 @@ def addresses_question(index: int) -> bytes:
 
 def parse_address(body: bytes) -> tuple[int, Address]:
     """Read (link index, address) from a message's body."""
-    _, length, flags, scope, index = _ifaddr.unpack_from(body)
+    _, length, flags, scope, index = unpacked(_ifaddr, body)
     found = attributes(body[8:])
-    raw = found.get(IFA_LOCAL) or found.get(IFA_ADDRESS, bytes(4))
-    if IFA_FLAGS in found:
-        (flags,) = struct.unpack_from("=I", found[IFA_FLAGS])
+    raw = found.get(IFA_LOCAL) or found.get(IFA_ADDRESS)
+    flags = _number(found.get(IFA_FLAGS)) if IFA_FLAGS in found else flags
     return index, Address(
-        address=f"{ipaddress.ip_address(raw)}/{length}",
+        address=f"{_text(raw)}/{length}",
         tentative=bool(flags & _TENTATIVE),
         dad_failed=bool(flags & _DAD_FAILED),
         scope=scope,
@@ -88,19 +90,33 @@ def routes_question(family: int) -> bytes:
     return _rtmsg.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, 0)
 
 
-def parse_route(body: bytes, names: dict[int, str]) -> RouteFact | None:
+def device_of(body: bytes) -> int:
+    """Return the index of a route's link, 0 for none."""
+    return _number(_hop(attributes(body[12:])).get(RTA_OIF))
+
+
+def _hop(found: dict[int, bytes]) -> dict[int, bytes]:
+    """Return a route's link and gateway: its own, or those of the first of several ways."""
+    several = found.get(RTA_MULTIPATH)
+    if several is None:
+        return found
+    length, _, _, index = unpacked(_nexthop, several)
+    return {**attributes(several[8:length]), RTA_OIF: struct.pack("=i", index)}
+
+
+def parse_route(body: bytes, names: Mapping[int, str]) -> RouteFact | None:
     """Read a unicast route of the main table; None for any other."""
-    family, length, _, _, table, _, scope, kind, _ = _rtmsg.unpack_from(body)
+    family, length, _, _, table, _, scope, kind, _ = unpacked(_rtmsg, body)
     found = attributes(body[12:])
-    if RTA_TABLE in found:
-        (table,) = struct.unpack_from("=I", found[RTA_TABLE])
+    table = _number(found.get(RTA_TABLE)) if RTA_TABLE in found else table
     if table != RT_TABLE_MAIN or kind != _UNICAST:
         return None
     empty = bytes(4 if family == AF_INET else 16)
+    hop = _hop(found)
     return RouteFact(
-        dst=f"{ipaddress.ip_address(found.get(RTA_DST, empty))}/{length}",
-        gw=_text(found.get(RTA_GATEWAY)),
-        device=names.get(_number(found.get(RTA_OIF)), ""),
+        dst=f"{_text(found.get(RTA_DST, empty))}/{length}",
+        gw=_text(hop.get(RTA_GATEWAY)),
+        device=names.get(_number(hop.get(RTA_OIF)), ""),
         src=_text(found.get(RTA_PREFSRC)),
         priority=_number(found.get(RTA_PRIORITY)),
         scope=scope,
@@ -108,7 +124,11 @@ def parse_route(body: bytes, names: dict[int, str]) -> RouteFact | None:
 
 
 def _text(raw: bytes | None) -> str:
-    return str(ipaddress.ip_address(raw)) if raw else ""
+    if not raw:
+        return ""
+    if len(raw) not in {4, 16}:
+        raise malformed(f"an address of {len(raw)} bytes")
+    return str(ipaddress.ip_address(raw))
 
 
 def _number(raw: bytes | None) -> int:
