@@ -7,6 +7,19 @@ The class says what the reader should do next; messages never hold stdin, tokens
 
 from __future__ import annotations
 
+MAX_CAUSE = 2000
+
+
+def one_line(text: str) -> str:
+    """Return text on one line, bounded, without signs that would command a terminal."""
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
+    return text if len(text) <= MAX_CAUSE else f"{text[:MAX_CAUSE]}..."
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape", "backslashreplace").decode("ascii")
+
 
 class PolypodError(Exception):
     """Carry one cause in one line, what to do about it, and the number for the runtime."""
@@ -14,6 +27,8 @@ class PolypodError(Exception):
     code: int = 999
     slug: str = "internal"
     hint: str = "this is a defect of Polypod: please report it with the daemon's log"
+    is_verbatim: bool = False
+    """Whether the cause is somebody else's text, which is passed on as it is."""
 
     def __init__(
         self, cause: str, *, hint: str | None = None, details: str = "", code: int | None = None
@@ -26,6 +41,17 @@ class PolypodError(Exception):
             self.hint = hint
         if code is not None:
             self.code = code
+
+    @property
+    def cause(self) -> str:
+        """Return what went wrong, in one line."""
+        return self._cause
+
+    @cause.setter
+    def cause(self, text: str) -> None:
+        """Say it in other words, for example with the network's name before it."""
+        self._cause = text if self.is_verbatim else one_line(text)
+        self.args = (self._cause,)
 
 
 class IncompatibleVersionError(PolypodError):
@@ -163,6 +189,7 @@ class ForeignError(PolypodError):
 
     code = 999
     slug = "foreign-plugin"
+    is_verbatim = True
     hint = "see that plugin's documentation"
 
 
