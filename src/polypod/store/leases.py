@@ -118,7 +118,7 @@ class LeaseFiles:
 
     def __init__(self, *, default: Path, roots: Sequence[Path] | None) -> None:
         """Set the default folder, and where others may lie (None: anywhere)."""
-        self._default = default
+        self._default = default.absolute()
         self._chosen = Roots(None)
         self._roots = Roots(roots)
 
