@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ class Live:
             (self.folder / "primary.conflist").write_text(json.dumps(primary))
             self.options += ["--primary", str(self.folder / "primary.conflist")]
         self._daemons: list[subprocess.Popen[bytes]] = []
+        self._shims: list[subprocess.Popen[bytes]] = []
         self._sandboxes: set[str] = set()
 
     # --- the daemon --------------------------------------------------------------------------
@@ -161,6 +162,8 @@ class Live:
         assert shim.stdin is not None
         shim.stdin.write(stdin)
         shim.stdin.close()
+        shim.stdin = None  # so that communicate() leaves it alone
+        self._shims.append(shim)
         return shim
 
     def call(
@@ -221,11 +224,17 @@ class Live:
         )
         return {link["ifname"] for link in found} - {"lo"}
 
+    def finish(self, calls: Sequence[subprocess.Popen[bytes]]) -> list[int]:
+        """Wait for shims and return their exit codes."""
+        for call in calls:
+            call.communicate(timeout=60)
+        return [call.returncode for call in calls]
+
     def close(self) -> None:
-        for daemon in self._daemons:
-            if daemon.poll() is None:
-                daemon.kill()
-            daemon.wait()
+        for program in (*self._shims, *self._daemons):
+            if program.poll() is None:
+                program.kill()
+            program.communicate()
         for name in tuple(self._sandboxes):
             self.remove_sandbox(name)
         if any(link["ifname"] == BRIDGE for link in links()):

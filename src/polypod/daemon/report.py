@@ -47,8 +47,13 @@ def report(done: Done, metrics: Metrics) -> None:
         log.info("attachment.removed %s", _attachment(record, done.seconds))
     log.info(
         "request.done %s",
-        fields(verb=verb, plugin=plugin, network=answer.network, slug=answer.slug)
-        + f" ms={done.seconds * 1000:.1f}",
+        fields(
+            verb=verb,
+            plugin=plugin,
+            network=answer.network,
+            slug=answer.slug,
+            ms=done.seconds * 1000,
+        ),
     )
 
 

@@ -104,7 +104,7 @@ class Term:
 
     def _let_go(self, connection: socket.socket) -> None:
         """Tell another daemon that this one lets go, and do so."""
-        log.warning("daemon.asked-to-let-go")
+        log.warning("daemon.asked_to_let_go")
         try:
             frames.send(connection, Kind.TAKE_OVER, b"")
         except PolypodError:
