@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
 FOLDER = ROOT / "build" / "tutorial"
 MARK = "=== end of block"
+LAB = 'mount -t tmpfs tmpfs /run && mkdir -p /run/netns && exec sh -c "$SCRIPT"'
+"""The tutorial's own `./dev lab`: what it makes goes with the namespaces."""
 _block = re.compile(r"<!-- (run|output) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _varying = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:]+([+-][\d:]+|Z)?"), "TIME"),
@@ -33,6 +35,7 @@ _varying = (
     (re.compile(r"\d+\.\d+(/\d+\.\d+)+ ms|\b\d+(\.\d+)?ms|\b\d+\.\d+\b(?![./\d])"), "N"),
     (re.compile(r"\b\d{15,}-\d+\.del"), "ENTRY.del"),
     (re.compile(r"@if\d+"), "@ifN"),
+    (re.compile(r"\b\d+ s ago"), "N s ago"),
     (re.compile(r"[ \t─━]+"), " "),
 )
 
@@ -80,14 +83,20 @@ def clean_folder() -> Iterator[None]:
 
 
 def run_all(commands: list[str]) -> tuple[list[str], str]:
-    """Run blocks in one shell; return what each printed, and what was said on stderr."""
+    """Run blocks in one shell; return what each printed, and what else was said."""
     script = f"echo '{MARK}'\n".join(["set -e\n", *(f"{text}\n" for text in commands), ""])
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as told:
         shell = subprocess.Popen(
-            ["sh", "-c", script],
+            ["unshare", "-nm", "--propagation", "private", "sh", "-c", LAB],
             cwd=ROOT,
-            env={**os.environ, "PATH": programs, "COLUMNS": "110", "NO_COLOR": "1"},
+            env={
+                **os.environ,
+                "SCRIPT": script,
+                "PATH": programs,
+                "COLUMNS": "110",
+                "NO_COLOR": "1",
+            },
             stdout=printed,  # a file: a daemon that is left running must not keep us waiting
             stderr=told,
             start_new_session=True,
@@ -99,7 +108,10 @@ def run_all(commands: list[str]) -> tuple[list[str], str]:
                 os.killpg(shell.pid, signal.SIGKILL)
         printed.seek(0)
         told.seek(0)
-        return printed.read().split(f"{MARK}\n")[1:-1], told.read()
+        parts = printed.read().split(f"{MARK}\n")
+        log = FOLDER / "daemon.log"
+        logged = log.read_text(encoding="utf-8") if log.is_file() else ""
+        return parts[1:-1], f"{parts[-1]}{told.read()}{logged}"
 
 
 @pytest.mark.usefixtures("clean_folder")
