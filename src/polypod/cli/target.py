@@ -22,9 +22,15 @@ def netns(word: str, *, must_exist: bool = True) -> str:
         InvalidNetnsError: there is none, and it must exist.
     """
     path = _path(word)
-    if must_exist and not Path(path).exists():
+    try:
+        is_there = Path(path).exists()
+    except (OSError, ValueError) as error:
+        cause = f"network namespace {word[:200]!r}: {getattr(error, 'strerror', error)}"
+        raise InvalidNetnsError(cause, hint="become root, or give another") from error
+    if must_exist and not is_there:
+        shown = word if path == word else f"{word} ({path})"
         raise InvalidNetnsError(
-            f"there is no network namespace {word}" + ("" if path == word else f" ({path})"),
+            f"there is no network namespace {shown}",
             hint="give a path, a name below /run/netns, or a process id",
         )
     return path
