@@ -86,7 +86,7 @@ def by_daemon(call: HandCall, place: Place) -> bytes:
     os.environ["POLYPOD_SOCKET"] = str(place.socket)
     shim = installed.shim_binary()
     try:
-        return ForeignDoor().run(
+        return ForeignDoor(inherited=os.environ).run(
             ForeignCall(
                 type=shim.name,
                 command=call.command.value,

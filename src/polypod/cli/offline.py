@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import time
 from collections.abc import Generator
@@ -55,7 +56,7 @@ def looking(place: Place) -> Doors:
         journal=NoJournal(),
         pools=LeaseFiles(default=leases, roots=roots),
         backups=BackupFiles(roots=roots),
-        foreign=ForeignDoor(),
+        foreign=ForeignDoor(inherited=os.environ),
         source=ManifestSource(place.manifests) if place.manifests else NoSource(),
         networks=NetworkFiles(place.primary, None),
         status=NoStatus(),
