@@ -197,6 +197,7 @@ class NotStartedError(ForeignError):
     """Another project's plugin is not there, or cannot be executed: it did nothing."""
 
     slug = "plugin-not-started"
+    is_verbatim = False
     hint = (
         "install the plugin for this machine where the cause looks for it, or use a built-in type"
     )

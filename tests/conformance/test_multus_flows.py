@@ -7,18 +7,23 @@ journal.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from polypod.engine import detach
+from polypod.engine.doors import Caller
 from polypod.errors import ConflictError, ForeignError, PolypodError, StorageError
 from polypod.plan.foreign import ForeignCall
 from polypod.store.journal import SqliteJournal
+from polypod.store.multus_cache import MultusCache
 from polypod.testing.node import CONFIG, Node, Sandbox
 
 Calls = list[tuple[str, str, str]]
@@ -341,3 +346,26 @@ def test_k29_a_delete_that_fails_is_said_and_can_be_repeated(node: Node) -> None
     assert after_one == ["net1"]
     assert node.journal.all() == ()
     assert node.foreign.told("DEL") == ["other-plugin", "weave-net", "other-plugin"]
+
+
+def test_k35_a_pod_that_the_reference_attached_is_taken_back_from_its_cache(
+    node: Node, tmp_path: Path
+) -> None:
+    plugins = [{"type": "weave-net", "vendorKey": 1}, {"type": "other-plugin"}]
+    raw = json.dumps({"cniVersion": "1.0.0", "name": "weave-list", "plugins": plugins})
+    entry = {
+        "Conf": {"cniVersion": "", "name": "", "type": ""},
+        "ConfList": json.loads(raw),
+        "Name": "weave-list",
+        "ifnameRequest": "",
+        "Bytes": base64.b64encode(raw.encode()).decode(),
+    }
+    pod = pod_of(node)
+    (tmp_path / "multus").mkdir()
+    (tmp_path / "multus" / pod.container_id).write_text(json.dumps([entry]), encoding="utf-8")
+    doors = replace(node.doors(), cache=MultusCache(tmp_path))
+
+    detach.detach(pod.request("DEL"), Caller(), doors)
+
+    assert calls(node) == [("DEL", "other-plugin", "eth0"), ("DEL", "weave-net", "eth0")]
+    assert node.foreign.stdin(1)["vendorKey"] == 1

@@ -124,7 +124,7 @@ def check_version(command: str, version: str, supported: tuple[str, ...] = ALL_V
     if version not in supported:
         raise IncompatibleVersionError(
             "incompatible CNI versions",
-            details=f"config is {quoted(version)}, plugin supports {quoted_list(supported)}",
+            details=f"config is {quoted(version[:100])}, plugin supports {quoted_list(supported)}",
         )
 
 

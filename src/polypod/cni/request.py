@@ -156,3 +156,5 @@ def check_ifname(ifname: str) -> None:
         raise InvalidEnvironmentError("interface name is . or ..")
     if any(sign in "/:" or sign.isspace() for sign in ifname):
         raise InvalidEnvironmentError("interface name contains / or : or whitespace characters")
+    if "%" in ifname or not ifname.isprintable():
+        raise InvalidEnvironmentError("interface name contains % or control characters")

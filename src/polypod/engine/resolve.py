@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from polypod.cni import arguments, fields, lists
+from polypod.cni.config import check_version
 from polypod.cni.quote import quoted, quoted_list
 from polypod.cni.request import Request
 from polypod.engine import by_hand
@@ -48,6 +49,7 @@ def resolve(request: Request, pod: Pod | None, doors: Doors) -> tuple[Attachment
         InvalidEnvironmentError: CNI_ARGS has a key that nobody knows and that may not be ignored.
         InvalidAnnotationError: an annotation is malformed or crosses namespaces.
         InvalidConfigError: a definition is missing or unusable, or there is nothing to attach.
+        IncompatibleVersionError: a definition is of a CNI version that nobody knows.
         ConflictError: two networks ask for one interface name.
     """
     check_arguments(request.arguments)
@@ -159,6 +161,7 @@ def _network(chosen: Selection, doors: Doors) -> lists.NetworkList:
     _check_first_plugin(config)
     network = lists.parse_list(config)
     _check_types(network)
+    check_version("ADD", network.cni_version)
     return network
 
 
@@ -191,7 +194,7 @@ def _check_names(found: Sequence[Attachment]) -> None:
 
 
 def _check_ifname(name: str) -> None:
-    if not 0 < len(name.encode()) <= 15 or name in {".", ".."}:
+    if not 0 < len(name.encode(errors="replace")) <= 15 or name in {".", ".."}:
         raise InvalidAnnotationError(
             f"interface name {name[:40]!r} is empty, too long, or a dot",
             hint="interface names have 1 to 15 bytes",
@@ -200,6 +203,11 @@ def _check_ifname(name: str) -> None:
         raise InvalidAnnotationError(
             f"interface name {name!r}: contains / or : or whitespace characters",
             hint="interface names have 1 to 15 bytes without / : or white space",
+        )
+    if "%" in name or not name.isprintable():
+        raise InvalidAnnotationError(
+            f"interface name {name!r}: contains % or control characters",
+            hint="the kernel would read % as a pattern, and nobody could type the others",
         )
 
 

@@ -106,7 +106,8 @@ def _item(item: str, default_namespace: str) -> Selection:
                 f" Must start and end with an alphanumeric character), mismatch @ '{word[:100]}'"
             )
     if interface and (
-        len(interface.encode()) > _MAX_IFNAME or re.search(r"[ \t\n\v\f\r/]", interface)
+        len(interface.encode(errors="replace")) > _MAX_IFNAME
+        or re.search(r"[ \t\n\v\f\r/]", interface)
     ):
         raise _bad(
             "parsePodNetworkObjectName: Failed to parse interface name: must be less than 15"
@@ -174,13 +175,20 @@ def _ips(table: Mapping[str, object]) -> tuple[str, ...] | None:
     found = fields.texts(table, "ips")
     for value in found:
         is_prefix = "/" in value
-        try:
-            (ipaddress.ip_interface if is_prefix else ipaddress.ip_address)(value)
-        except ValueError as error:
+        if not _is_address(value, is_prefix=is_prefix):
             kind = "CIDR" if is_prefix else "IP address"
             cause = f": invalid CIDR address: {value[:100]}" if is_prefix else ""
-            raise _bad(f'failed to parse {kind} "{value[:100]}"{cause}') from error
+            raise _bad(f'failed to parse {kind} "{value[:100]}"{cause}')
     return found
+
+
+def _is_address(value: str, *, is_prefix: bool = False) -> bool:
+    """Tell whether text is an address; a zone is none: it may hold anything, and CNI_ARGS split."""
+    try:
+        (ipaddress.ip_interface if is_prefix else ipaddress.ip_address)(value)
+    except ValueError:
+        return False
+    return "%" not in value
 
 
 def _numbers(
@@ -213,8 +221,6 @@ def _gateways(table: Mapping[str, object]) -> tuple[str, ...] | None:
         return None
     found = fields.texts(table, "default-route")
     for value in found:
-        try:
-            ipaddress.ip_address(value)
-        except ValueError as error:
-            raise DecodeError(f"invalid IP address: {value[:100]}") from error
+        if not _is_address(value):
+            raise DecodeError(f"invalid IP address: {value[:100]}")
     return found

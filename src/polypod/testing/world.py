@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from polypod.errors import PluginError
 from polypod.plan.facts import Address, Link, Port, RouteFact
 
 HOST_COOKIE = 1
@@ -68,7 +69,15 @@ class World:
         return "02:00:" + ":".join(f"{byte:02x}" for byte in index.to_bytes(4, "big"))
 
     def add(self, space: Space, link: Link) -> Link:
-        """Put a link into a namespace; one without MAC, other than lo, gets one."""
+        """Put a link into a namespace; one without MAC, other than lo, gets one.
+
+        Raises:
+            PluginError: the kernel would refuse the name.
+        """
+        if len(link.name.encode()) > 15:
+            raise PluginError(f'could not add "{link.name}": numerical result out of range')
+        if not link.name or any(sign in "/:" or sign.isspace() for sign in link.name):
+            raise PluginError(f'could not add "{link.name}": invalid argument')
         if not link.mac and link.name != "lo":
             link = replace(link, mac=self.mac(link.index))
         space.links[link.name] = link
