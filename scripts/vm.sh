@@ -59,6 +59,7 @@ mkdir -p /run/tmp /run/netns /dev/shm /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t devpts devpts /dev/pts
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
+[ -e /dev/stdin ] || ln -s /proc/self/fd/0 /dev/stdin
 mount -t hostfs -o '$ROOT' none '$ROOT'
 echo '$VM/load-module' >/proc/sys/kernel/modprobe
 '$VM/load-module' -a ipv6 br_netfilter

@@ -40,7 +40,7 @@ _PASSING = frozenset({
     "tso_max_size",  # a bridge takes that of its ports
 })  # fmt: skip
 """Keys of iproute2 and nft whose values change without an act."""
-_CARRIER = ("NO-CARRIER", "LOWER_UP")
+_CARRIER = ("NO-CARRIER", "LOWER_UP", "linkdown")
 _QUESTIONS = "link show\naddr show\nroute show table all\nneigh show\nrule show\n"
 _SYSCTLS = (
     "ipv4/ip_forward",
