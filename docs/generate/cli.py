@@ -74,12 +74,24 @@ def _verb(name: str, command: click.Command) -> str:
         told = daemon.parser().description or ""
         return f"## {name}\n\n{told}\n\n" + table(("Option", "Default", "Meaning"), daemon_rows())
     usage = " ".join([name, *command.collect_usage_pieces(click.Context(command))])
-    told = " ".join(docstring(command.callback).split())
+    told = _told(command)
     if name == "polypod plugin":
         told += f" TYPE is one of {', '.join(f'`{known}`' for known in sorted(PLUGIN_NAMES))}."
     text = f"## {name}\n\n```text\n{usage}\n```\n\n{told}\n"
     rows = [_option(option) for option in command.params if isinstance(option, click.Option)]
     return text + ("\n" + table(("Option", "Default", "Meaning"), rows) if rows else "")
+
+
+def _told(command: click.Command) -> str:
+    """Return what a verb's docstring says; what click is told not to wrap becomes a block."""
+    paragraphs: list[str] = []
+    for part in docstring(command.callback).split("\n\n"):
+        if part.startswith("\b"):
+            lines = part.removeprefix("\b").strip("\n").splitlines()
+            paragraphs.append("```text\n" + "\n".join(lines) + "\n```")
+        else:
+            paragraphs.append(" ".join(part.split()))
+    return "\n\n".join(paragraphs)
 
 
 def _option(option: click.Option) -> tuple[str, str, str]:

@@ -37,6 +37,7 @@ READERS: Mapping[str, str] = {
     "text": "string",
     "flag": "boolean",
     "number": "number",
+    "unsigned": "number, not negative",
     "table": "object",
     "objects": "list of objects",
     "items": "list",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 from docs import build
 from docs.generate import configuration, errors, ops, plugin_keys, plugins
 
+from polypod.cni import fields
 from polypod.plan.ops import SHARED
 
 DOCS = Path(build.__file__).parent
@@ -38,6 +40,18 @@ def test_a_key_that_nobody_describes_is_found(monkeypatch: pytest.MonkeyPatch) -
         "ipvlan: colour is described and not read",
         "macvlan: mode is read and not described",
     ]
+
+
+def test_every_way_to_read_a_key_is_known() -> None:
+    readers = {
+        name
+        for name, made in inspect.getmembers(fields, inspect.isfunction)
+        if made.__module__ == fields.__name__
+        and not name.startswith("_")
+        and "key" in inspect.signature(made).parameters
+    }
+
+    assert readers - plugins.READERS.keys() == {"name_of"}
 
 
 def test_every_error_has_a_slug_of_its_own() -> None:
