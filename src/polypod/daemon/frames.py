@@ -39,7 +39,6 @@ class Kind(IntEnum):
     RAN = 4
     MISMATCH = 5
     TAKE_OVER = 6
-    LISTENER = 7
 
 
 class VersionMismatch(DecodeError):  # noqa: N818 - it is told to the other side, not only raised
