@@ -14,7 +14,7 @@ from typing import TypeAlias, cast
 
 import msgspec
 
-from polypod.errors import PluginError
+from polypod.errors import PluginError, PolypodError, UnsupportedError
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
 from polypod.plan.facts import Where
@@ -25,6 +25,7 @@ MASQUERADE = {"family": "inet", "table": "cni_plugins_masquerade"}
 BRIDGE = {"family": "bridge", "table": "nat"}
 _COMMENT_BYTES = 128
 _TIMEOUT_S = 20.0
+_NO_TABLE = "No such file or directory"
 
 
 def _nft(commands: list[Json], spaces: Spaces, what: str) -> None:
@@ -38,26 +39,50 @@ def _run(command: list[str], stdin: bytes, spaces: Spaces, what: str) -> bytes:
                 command, input=stdin, capture_output=True, check=False, timeout=_TIMEOUT_S
             )
     except FileNotFoundError as error:
-        raise PluginError(
-            f'{what}: exec: "nft": executable file not found in $PATH', hint="install nftables"
+        raise UnsupportedError(
+            f'{what}: exec: "nft": executable file not found in $PATH',
+            hint="install nftables on this node, or leave ipMasq and macspoofchk out",
+            code=999,
         ) from error
     except subprocess.TimeoutExpired as error:
         raise PluginError(f"{what}: nft did not finish in {_TIMEOUT_S:.0f} s") from error
     if done.returncode != 0:
         told = done.stderr.decode(errors="replace").strip().splitlines() or ["nft failed"]
-        raise PluginError(f"{what}: {told[0][:300]}")
+        raise _refusal(f"{what}: {told[0][:300]}")
     return done.stdout
 
 
-def _rules(family: str, table: str, chain: str, spaces: Spaces) -> list[Mapping[str, object]]:
-    """Return a chain's rules, none when it is not there."""
+def _refusal(cause: str) -> PolypodError:
+    if "Operation not supported" in cause:
+        hint = "this kernel lacks a part of nftables: load its modules, or use another kernel"
+        return UnsupportedError(cause, hint=hint, code=999)
+    return PluginError(cause)
+
+
+class Table(msgspec.Struct, frozen=True):
+    """What is in a table: the names of its chains, and its rules."""
+
+    chains: frozenset[object] = frozenset()
+    rules: tuple[Mapping[str, object], ...] = ()
+
+
+def _table(place: Mapping[str, str], spaces: Spaces) -> Table:
+    """Return a table, an empty one where it, or nftables, is not there."""
+    command = ["nft", "-j", "list", "table", place["family"], place["table"]]
     try:
-        listed = _run(["nft", "-j", "list", "chain", family, table, chain], b"", spaces, "list")
-    except PluginError:
-        return []
-    decoded = cast("Mapping[str, list[Mapping[str, object]]]", msgspec.json.decode(listed or b"{}"))
-    found = (entry.get("rule") for entry in decoded.get("nftables", []))
-    return [cast("Mapping[str, object]", rule) for rule in found if isinstance(rule, dict)]
+        listed = _run(command, b"", spaces, "failed to read nftables")
+    except UnsupportedError:
+        return Table()
+    except PluginError as error:
+        if _NO_TABLE not in error.cause:
+            raise
+        return Table()
+    decoded = cast("Mapping[str, list[Mapping[str, Json]]]", msgspec.json.decode(listed))
+    entries = decoded.get("nftables", [])
+    return Table(
+        chains=frozenset(entry["chain"].get("name") for entry in entries if "chain" in entry),
+        rules=tuple(entry["rule"] for entry in entries if "rule" in entry),
+    )
 
 
 def short_hash(text: str) -> str:
@@ -77,7 +102,7 @@ def add_masquerade(op: ops.AddMasquerade, spaces: Spaces) -> None:
     comment = comment.replace('"', "")[:_COMMENT_BYTES]
     commands = [
         *_masquerade_frame(),
-        *_deletions(MASQUERADE, "masq_checks", mark, spaces),
+        *_masquerade_deletions(mark, spaces),
         *(_masquerade_rule(address, comment) for address in op.addresses),
     ]
     _nft(commands, spaces, "failed to set up masquerade")
@@ -148,18 +173,22 @@ def _rule(place: Mapping[str, str], chain: str, expr: list[Json], comment: str =
     return {"add": {"rule": {**rule, "comment": comment} if comment else rule}}
 
 
-def _deletions(place: Mapping[str, str], chain: str, comment: str, spaces: Spaces) -> list[Json]:
+def _deletion(place: Mapping[str, str], rule: Mapping[str, object]) -> Json:
+    return {"delete": {"rule": {**place, "chain": rule["chain"], "handle": rule["handle"]}}}
+
+
+def _masquerade_deletions(mark: str, spaces: Spaces) -> list[Json]:
     return [
-        {"delete": {"rule": {**place, "chain": chain, "handle": rule["handle"]}}}
-        for rule in _rules(place["family"], place["table"], chain, spaces)
-        if str(rule.get("comment", "")).startswith(comment)
+        _deletion(MASQUERADE, rule)
+        for rule in _table(MASQUERADE, spaces).rules
+        if str(rule.get("comment", "")).startswith(mark)
     ]
 
 
 def forget_masquerade(network: str, container_id: str, ifname: str, spaces: Spaces) -> None:
     """Remove an attachment's rules; the shared table stays."""
     mark = masquerade_mark(network, container_id, ifname)
-    found = _deletions(MASQUERADE, "masq_checks", mark, spaces)
+    found = _masquerade_deletions(mark, spaces)
     if found:
         _nft(found, spaces, "failed to tear down masquerade")
 
@@ -171,7 +200,6 @@ def remove_masquerade(op: ops.RemoveMasquerade, spaces: Spaces) -> None:
 
 def add_spoof_check(op: ops.AddSpoofCheck, spaces: Spaces) -> None:
     """Drop frames that come from a port with another source address; a repeat replaces."""
-    forget_spoof_check(op.container_id, op.ifname, spaces)
     comment = f"macspoofchk-{op.container_id}-{op.ifname}"
     chain = f"cni-br-iface-{op.container_id}-{op.ifname}"
     base: Json = {
@@ -184,6 +212,7 @@ def add_spoof_check(op: ops.AddSpoofCheck, spaces: Spaces) -> None:
     }
     entry = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": op.port}}
     commands: list[Json] = [
+        *_jump_deletions(comment, _table(BRIDGE, spaces)),
         {"add": {"table": {"family": "bridge", "name": "nat"}}},
         {"add": {"chain": base}},
         {"add": {"chain": {**BRIDGE, "name": chain}}},
@@ -203,14 +232,26 @@ def add_spoof_check(op: ops.AddSpoofCheck, spaces: Spaces) -> None:
     _nft(commands, spaces, "failed to setup spoof-check")
 
 
+def _jump_deletions(comment: str, table: Table) -> list[Json]:
+    return [
+        _deletion(BRIDGE, rule)
+        for rule in table.rules
+        # Equal, not alike: net1 is not net10.
+        if (rule.get("chain"), rule.get("comment")) == ("PREROUTING", comment)
+    ]
+
+
 def forget_spoof_check(container_id: str, ifname: str, spaces: Spaces) -> None:
     """Remove an attachment's rule and chains; table and base chain stay."""
     comment = f"macspoofchk-{container_id}-{ifname}"
     chain = f"cni-br-iface-{container_id}-{ifname}"
-    found = _deletions(BRIDGE, "PREROUTING", comment, spaces)
-    for name in (chain, f"{chain}-mac"):
-        if _rules("bridge", "nat", name, spaces):
-            found.append({"delete": {"chain": {**BRIDGE, "name": name}}})
+    table = _table(BRIDGE, spaces)
+    chains: list[Json] = [
+        {"delete": {"chain": {**BRIDGE, "name": name}}}
+        for name in (chain, f"{chain}-mac")
+        if name in table.chains
+    ]
+    found = [*_jump_deletions(comment, table), *chains]
     if found:
         _nft(found, spaces, "failed to tear down spoof-check")
 
