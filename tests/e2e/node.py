@@ -17,6 +17,8 @@ from tests.e2e import image
 from tests.e2e.cri import POD_IMAGE, PodName, Runtime
 from tests.e2e.programs import Program, output
 
+from polypod.store.journal import SqliteJournal
+
 POLYPOD = str(Path(sys.executable).with_name("polypod"))
 SHIM_WAIT_MS = 4000
 """How long an ADD waits for a daemon that is away; 20 seconds where nobody sets it."""
@@ -174,6 +176,13 @@ class Node:
         """Return a pod's network-status."""
         path = self.root / "status" / pod.namespace / f"{pod.name}.json"
         found: list[dict[str, Any]] = json.loads(path.read_text())
+        return found
+
+    def rows(self) -> list[str]:
+        """Return the journal's rows as (container, interface)."""
+        journal = SqliteJournal(self.state / "journal.db", read_only=True)
+        found = [f"{record.container_id} {record.ifname}" for record in journal.all()]
+        journal.close()
         return found
 
     def attachments(self) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ def test_a_pod_ends_while_the_daemon_is_away_and_its_networks_go_when_it_returns
     node.runtime.remove_pod(sandbox)
 
     assert kept(node)
-    assert len(node.attachments()) == 3
+    assert len(node.rows()) == 3
     node.start_daemon()
     wait_until(lambda: not kept(node), "the kept DELs are carried out")
     traces.assert_none(node, before)

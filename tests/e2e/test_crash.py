@@ -51,7 +51,7 @@ def pods_are_complete(node: Node, count: int) -> bool:
     namespaces = list(Path("/run/netns").iterdir())
     return (
         len(namespaces) == count
-        and len(node.attachments()) == count * 3
+        and len(node.rows()) == count * 3
         and all(interfaces(namespace) == INTERFACES for namespace in namespaces)
     )
 

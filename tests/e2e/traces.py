@@ -57,7 +57,7 @@ def read(node: Node) -> Traces:
         rules=Counter(str(rule) for family in ("-4", "-6") for rule in _ip(family, "rule")),
         nft=Counter(output("nft", "list", "ruleset").splitlines()),
         leases=Counter(_files(node.leases, "*/*")),
-        rows=Counter(f"{row['containerID']} {row['interface']}" for row in node.attachments()),
+        rows=Counter(node.rows()),
         namespaces=Counter(_files(Path("/run/netns"), "*")),
         sandboxes=Counter(node.runtime.sandboxes()),
         spooled=Counter(_files(node.spool, "*")),

@@ -1,0 +1,53 @@
+"""The reference programs that drive ours or share a node with them: built from their Go modules.
+
+`python -m tests.e2e.reference` builds them into build/reference, before the tests enter a namespace
+where no network is. Without Go it says so, and the cases that need them are left out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+BUILT = Path(__file__).parents[2] / "build" / "reference"
+PLUGINS = ("github.com/containernetworking/plugins", "v1.9.1")
+CNI = ("github.com/containernetworking/cni", "v1.3.0")
+PACKAGES = (
+    f"{CNI[0]}/cnitool",
+    f"{PLUGINS[0]}/plugins/main/ptp",
+    f"{PLUGINS[0]}/plugins/ipam/host-local",
+)
+WITHOUT_GO = "the reference programs are not built: go was not found when `./dev e2e` began"
+
+
+def program(name: str) -> Path | None:
+    """Return a program that was built, None when it was not."""
+    found = BUILT / name
+    return found if found.exists() else None
+
+
+def build() -> bool:
+    """Build what is missing; False without Go."""
+    if all(program(Path(package).name) for package in PACKAGES):
+        return True
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if go is None:
+        return False
+    BUILT.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod", "GO111MODULE": "on"}
+    with tempfile.TemporaryDirectory() as module:
+        for words in (
+            ("mod", "init", "reference"),
+            ("get", *("@".join(one) for one in (PLUGINS, CNI)), f"{CNI[0]}/cnitool@{CNI[1]}"),
+            ("build", "-trimpath", "-ldflags=-s -w", "-o", f"{BUILT}/", *PACKAGES),
+        ):
+            subprocess.run([go, *words], cwd=module, env=environment, check=True, timeout=240)
+    return True
+
+
+if __name__ == "__main__" and not build():
+    sys.stderr.write(f"note: {WITHOUT_GO}; the cases that need them are left out\n")
