@@ -36,7 +36,7 @@ LIMITS: tuple[tuple[str, str, str, str], ...] = (
     ("polypod.nad.selection", "MAX_BYTES", "bytes", "networks annotation"),
     ("polypod.nad.selection", "MAX_NETWORKS", "networks", "networks of one pod"),
     ("polypod.nad.definition", "MAX_BYTES", "bytes", "`spec.config` of a definition"),
-    ("polypod.kube.manifests", "MAX_BYTES", "bytes", "one manifest file"),
+    ("polypod.kube.documents", "MAX_BYTES", "bytes", "one manifest file"),
     ("polypod.daemon.shim_foreign", "MAX_OUTPUT", "bytes", "output of a foreign plugin"),
     ("polypod.daemon.shim_foreign", "TIMEOUT_MS", "ms", "run of a foreign plugin"),
     ("polypod.daemon.server", "BACKLOG", "connections", "connections that wait to be accepted"),
