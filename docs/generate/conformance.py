@@ -1,4 +1,4 @@
-"""docs/reference/conformance.md: which behaviours of the reference are tested, and which are not."""
+"""docs/reference/conformance.md: which of the reference's behaviours are tested, and which not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tests.conformance import cni_rows, multus_rows
 
 LEAD = """
 The reference's behaviour was written down row by row before the code: one row, one thing that a
-user or another program can observe. Every row is a test in `tests/conformance`, or is left out with its
-reason; a test counts them. Besides, recordings of the reference's executables (input, output, exit
-status, the kernel's state) are replayed against ours. What is different on purpose is told under
-[Differences](../differences.md).
+user or another program can observe. Every row is a test in `tests/conformance`, or is left out with
+its reason; a test counts them. Besides, recordings of the reference's executables (input, output,
+exit status, the kernel's state) are replayed against ours. What is different on purpose is told
+under [Differences](../differences.md).
 """
 
 
