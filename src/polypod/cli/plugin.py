@@ -42,4 +42,4 @@ def run(
         return 0, f'{{"cniVersion":"{NEWEST}","supportedVersions":[{known}]}}\n'.encode(), ""
     from polypod.cli import standalone
 
-    return (*standalone.call(type_, dict(environment), read()), "")
+    return (*standalone.call(type_, environment, read()), "")

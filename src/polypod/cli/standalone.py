@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from polypod.cni import failure
@@ -27,7 +29,7 @@ def doors() -> Doors:
         journal=NoJournal(),
         pools=LeaseFiles(default=Path("/var/lib/cni/networks"), roots=None),
         backups=BackupFiles(roots=None),
-        foreign=ForeignDoor(),
+        foreign=ForeignDoor(inherited=os.environ),
         source=NoSource(),
         networks=NetworkFiles(None, None),
         status=NoStatus(),
@@ -37,9 +39,14 @@ def doors() -> Doors:
     )
 
 
-def call(type_: str, environment: dict[str, str], stdin: bytes) -> tuple[int, bytes]:
+def call(
+    type_: str,
+    environment: Mapping[str, str],
+    stdin: bytes,
+    open_doors: Callable[[], Doors] = doors,
+) -> tuple[int, bytes]:
     """Run one command of one plugin; every error is an answer."""
     try:
-        return 0, single.call(type_, cni_request.parse(environment, stdin), doors())
+        return 0, single.call(type_, cni_request.parse(environment, stdin), open_doors())
     except PolypodError as error:
         return 1, failure.render(error, with_hint=False)

@@ -13,6 +13,7 @@ import msgspec
 
 from polypod.errors import DecodeError
 
+UNSIGNED_MAX = (1 << 32) - 1
 type_names: dict[type[object], str] = {
     str: "string",
     bool: "boolean",
@@ -71,6 +72,13 @@ def text(mapping: Mapping[str, object], key: str, default: str = "") -> str:
         return default
     if not isinstance(value, str):
         raise _wrong(key, value, "string")
+    return _plain(key, value)
+
+
+def _plain(key: str, value: str) -> str:
+    """Refuse a NUL: names and paths end at one, so the kernel would see another text than we."""
+    if "\0" in value:
+        raise DecodeError(f"{key}: a text without NUL is expected")
     return value
 
 
@@ -99,6 +107,18 @@ def number(mapping: Mapping[str, object], key: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
         raise _wrong(key, value, "number without fraction")
+    return value
+
+
+def unsigned(mapping: Mapping[str, object], key: str) -> int | None:
+    """Return an integer that the kernel can be told, 0 to 2^32-1; None when absent or null.
+
+    Raises:
+        DecodeError: another JSON type, a fraction, or out of range.
+    """
+    value = number(mapping, key)
+    if value is not None and not 0 <= value <= UNSIGNED_MAX:
+        raise DecodeError(f"{key}: {value} is out of range")
     return value
 
 
@@ -140,6 +160,7 @@ def texts(mapping: Mapping[str, object], key: str) -> tuple[str, ...]:
     for value in found:
         if not isinstance(value, str):
             raise _wrong(key, value, "string")
+        _plain(key, value)
     return cast("tuple[str, ...]", found)
 
 

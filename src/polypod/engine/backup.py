@@ -17,10 +17,10 @@ def parse(content: bytes, ifname: str) -> SetLink | None:
             where=Where.SANDBOX,
             name=ifname,
             mac=fields.text(kept, "mac") or None,
-            mtu=fields.number(kept, "mtu"),
+            mtu=fields.unsigned(kept, "mtu"),
             promisc=promisc if isinstance(promisc, bool) else None,
             allmulti=allmulti if isinstance(allmulti, bool) else None,
-            tx_queue_len=fields.number(kept, "txQLen"),
+            tx_queue_len=fields.unsigned(kept, "txQLen"),
         )
     except PolypodError:
         return None

@@ -13,7 +13,7 @@ from polypod.cni import fields, versions
 from polypod.cni.quote import quoted
 from polypod.cni.request import Command, Request
 from polypod.cni.result import Result
-from polypod.engine import chain, execute
+from polypod.engine import batch, execute, foreign_turn
 from polypod.engine.doors import Caller, Doors, Namespaces
 from polypod.errors import InvalidNetnsError, PluginError, PolypodError
 from polypod.ipam import IPAM
@@ -88,8 +88,8 @@ def _lease(this: Call, request: Request, doors: Doors) -> Result | None:
         return None
     ipam = IPAM.get(type_)
     if ipam is not None:
-        return ipam.add(chain.lease_call(this), doors.pools)
-    answer = fields.decode_object(_delegate(type_, request, doors), chain.NO_RESULT)
+        return ipam.add(batch.lease_call(this), doors.pools)
+    answer = fields.decode_object(_delegate(type_, request, doors), foreign_turn.NO_RESULT)
     return versions.parse(answer, fields.text(answer, "cniVersion") or this.cni_version)
 
 
@@ -97,7 +97,7 @@ def _release(this: Call, request: Request, doors: Doors) -> None:
     type_ = _ipam_type(this)
     ipam = IPAM.get(type_)
     if ipam is not None:
-        ipam.delete(chain.lease_call(this), doors.pools)
+        ipam.delete(batch.lease_call(this), doors.pools)
     elif type_:
         _delegate(type_, replace(request, command=Command.DEL), doors)
 
@@ -120,7 +120,8 @@ def _entered(
         try:
             namespaces = stack.enter_context(doors.kernel.enter(sandbox=sandbox, host=caller.host))
         except InvalidNetnsError as error:
-            raise InvalidNetnsError(prefix + error.cause, code=error.code) from error
+            cause = error.cause.removeprefix(prefix)
+            raise InvalidNetnsError(prefix + cause, code=error.code) from error
         yield namespaces, check
 
 
@@ -184,14 +185,14 @@ def _check_lease(this: Call, request: Request, doors: Doors) -> None:
     type_ = _ipam_type(this)
     ipam = IPAM.get(type_)
     if ipam is not None:
-        ipam.check(chain.lease_call(this), doors.pools)
+        ipam.check(batch.lease_call(this), doors.pools)
     elif type_:
         _delegate(type_, request, doors)
 
 
 def _ipam_add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     del caller
-    this = chain.lease_call(_call(request, doors))
+    this = batch.lease_call(_call(request, doors))
     result = IPAM[type_].add(this, doors.pools)
     try:
         return versions.render(result, this.cni_version)
@@ -202,13 +203,13 @@ def _ipam_add(type_: str, request: Request, doors: Doors, caller: Caller) -> byt
 
 def _ipam_del(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     del caller
-    IPAM[type_].delete(chain.lease_call(_call(request, doors)), doors.pools)
+    IPAM[type_].delete(batch.lease_call(_call(request, doors)), doors.pools)
     return b""
 
 
 def _ipam_check(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     del caller
-    IPAM[type_].check(chain.lease_call(_call(request, doors)), doors.pools)
+    IPAM[type_].check(batch.lease_call(_call(request, doors)), doors.pools)
     return b""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from polypod.cni.quote import quoted
 from polypod.errors import NotStartedError
 
 SHIM_NAME = "polypod"
@@ -30,7 +31,7 @@ def find(type_: str, path: tuple[str, ...]) -> Path:
         if folder.startswith("/") and candidate.is_file() and os.access(candidate, os.X_OK):
             return candidate
     raise NotStartedError(
-        f'failed to find plugin "{type_[:100]}" in path [{" ".join(path)}]',
+        f"failed to find plugin {quoted(type_[:100])} in path [{' '.join(path)}]",
         hint="install it there, or use a built-in type",
     )
 

@@ -61,10 +61,16 @@ def _spec(route: Route, gateways: Mapping[int, IPAddress]) -> RouteSpec:
     return RouteSpec(
         dst=str(route.dst.network),
         gw="" if gateway is None or gateway.is_unspecified else str(gateway),
-        priority=route.priority,
-        table=route.table or 0,
-        scope=route.scope or 0,
+        priority=_within(route, "priority", route.priority, fields.UNSIGNED_MAX),
+        table=_within(route, "table", route.table or 0, fields.UNSIGNED_MAX),
+        scope=_within(route, "scope", route.scope or 0, 255),
     )
+
+
+def _within(route: Route, what: str, value: int, most: int) -> int:
+    if not 0 <= value <= most:
+        raise PluginError(f"route {route.dst}: {what} {value} is out of range")
+    return value
 
 
 def best_effort(ifname: str, *keys: tuple[str, str, str]) -> tuple[SysctlSpec, ...]:

@@ -56,7 +56,7 @@ def read(call: Call) -> Settings:
         is_default_gateway=is_default_gateway,
         force_address=fields.flag(config, "forceAddress"),
         masquerade=fields.flag(config, "ipMasq"),
-        mtu=fields.number(config, "mtu") or 0,
+        mtu=fields.unsigned(config, "mtu") or 0,
         hairpin=fields.flag(config, "hairpinMode"),
         promisc=fields.flag(config, "promiscMode"),
         vlan=vlan,

@@ -61,7 +61,7 @@ class Ipvlan:
     def reads(self, call: Call) -> tuple[Query, ...]:
         """Validate the configuration; want the parent."""
         _mode(call)
-        fields.number(call.config, "mtu")
+        fields.unsigned(call.config, "mtu")
         addresses.configured_dns(call.config)
         query = MasterQuery(_where(call), _master(call))
         if not addresses.ipam_type(call.config):
@@ -87,7 +87,7 @@ class Ipvlan:
                 parent=link.name,
                 parent_where=where,
                 mode=_mode(call),
-                mtu=fields.number(call.config, "mtu") or 0,
+                mtu=fields.unsigned(call.config, "mtu") or 0,
             ),
             addresses.configure(call.ifname, ips, source.routes, sysctls),
         )

@@ -45,7 +45,7 @@ def _settings(call: Call) -> _Settings:
         mac=mac_choice.checked(
             mac_choice.from_runtime(config) or asked or fields.text(config, "mac")
         ),
-        bc_queue_len=fields.number(config, "bcqueuelen") or 0,
+        bc_queue_len=fields.unsigned(config, "bcqueuelen") or 0,
     )
 
 

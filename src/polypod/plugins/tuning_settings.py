@@ -50,14 +50,14 @@ def read(call: Call) -> Settings:
     sysctls = {**_texts(config), **_texts(over)}
     for name in sysctls:
         sysctl_key(name, call.ifname)
-    length = fields.number(over, "txQLen")
+    length = fields.unsigned(over, "txQLen")
     return Settings(
         sysctls=sysctls,
         mac=mac_choice.checked(mac or fields.text(config, "mac")),
         promisc=_either(config, over, "promisc"),
-        mtu=fields.number(over, "mtu") or fields.number(config, "mtu") or 0,
+        mtu=fields.unsigned(over, "mtu") or fields.unsigned(config, "mtu") or 0,
         allmulti=_either(config, over, "allmulti"),
-        tx_queue_len=fields.number(config, "txQLen") if length is None else length,
+        tx_queue_len=fields.unsigned(config, "txQLen") if length is None else length,
     )
 
 
@@ -86,7 +86,7 @@ def sysctl_key(name: str, ifname: str) -> str:
             parts = parts[:-1]
         elif part not in {"", "."}:
             parts.append(part)
-    if len(parts) < 2 or parts[0] != "net":
+    if len(parts) < 2 or parts[0] != "net" or "\0" in path:
         raise PluginError(f"invalid net sysctl key: {quoted(path)}")
     return "/".join(parts)
 
