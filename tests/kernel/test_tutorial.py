@@ -36,6 +36,7 @@ _varying = (
     (re.compile(r"\b\d{15,}-\d+\.del"), "ENTRY.del"),
     (re.compile(r"@if\d+"), "@ifN"),
     (re.compile(r"\b\d+ s ago"), "N s ago"),
+    (re.compile(r"\bUNKNOWN\b"), "UP"),  # a link's state, before the kernel has worked it out
     (re.compile(r"[ \t─━]+"), " "),
 )
 
