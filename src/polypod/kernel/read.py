@@ -66,25 +66,27 @@ def _named(query: Query, where: Where) -> str:
 def _answer(query: Query, found: Mapping[Where, Mapping[str, Link | None]], spaces: Spaces) -> Fact:
     match query:
         case LinkQuery():
-            return found[query.where][query.name]
+            return found[query.where].get(query.name)
         case MasterQuery():
-            return found[query.where][query.name] if query.name else _default(query.where, spaces)
+            return found[query.where].get(query.name) or _default(query, spaces)
         case AddressesQuery():
-            link = found[query.where][query.name]
+            link = found[query.where].get(query.name)
             return () if link is None else of_index(query.where, link.index, spaces)
         case RoutesQuery():
             return main_routes(query.where, spaces)
         case SysctlQuery():
             return _sysctl(query, spaces)
         case PortQuery():
-            return _port(found[Where.HOST][query.name], spaces)
+            return _port(found[Where.HOST].get(query.name), spaces)
 
 
-def _default(where: Where, spaces: Spaces) -> Link | None:
-    """Return the first default route's device."""
-    found = (r for r in main_routes(where, spaces) if r.dst in {"0.0.0.0/0", "::/0"})
+def _default(query: MasterQuery, spaces: Spaces) -> Link | None:
+    """Return the first default route's device, if no other link was asked for."""
+    if query.name:
+        return None
+    found = (r for r in main_routes(query.where, spaces) if r.dst in {"0.0.0.0/0", "::/0"})
     name = next((route.device for route in found if route.device), "")
-    return spaces.link(where, name)
+    return spaces.link(query.where, name)
 
 
 def of_index(where: Where, index: int, spaces: Spaces) -> tuple[Address, ...]:
