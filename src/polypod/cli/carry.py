@@ -83,10 +83,10 @@ def by_daemon(call: HandCall, place: Place) -> bytes:
             f"a daemon owns {place.state}, but nobody answers at {place.socket}",
             hint="--socket or POLYPOD_SOCKET says where it listens; else give another --state",
         )
-    os.environ["POLYPOD_SOCKET"] = str(place.socket)
     shim = installed.shim_binary()
+    door = ForeignDoor(inherited={**os.environ, "POLYPOD_SOCKET": str(place.socket)})
     try:
-        return ForeignDoor(inherited=os.environ).run(
+        return door.run(
             ForeignCall(
                 type=shim.name,
                 command=call.command.value,
