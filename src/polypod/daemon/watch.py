@@ -27,17 +27,21 @@ class WatchedJournal:
         """Return the attachments that went, other than those made here."""
         return tuple(self._removed.values())
 
-    def put(self, record: Record) -> None:
-        """Insert or replace a record."""
-        self._journal.put(record)
-        if record.result:
-            self._made[_key(record)] = record
+    def put(self, *records: Record) -> None:
+        """Insert or replace records."""
+        self._journal.put(*records)
+        self._made.update((_key(record), record) for record in records if record.result)
 
-    def remove(self, record: Record) -> None:
-        """Forget a record."""
-        self._journal.remove(record)
-        if self._made.pop(_key(record), None) is None:
-            self._removed[_key(record)] = record
+    def remove(self, *records: Record) -> None:
+        """Forget records."""
+        self._journal.remove(*records)
+        for record in records:
+            if self._made.pop(_key(record), None) is None:
+                self._removed[_key(record)] = record
+
+    def has_pod(self, namespace: str, name: str) -> bool:
+        """Tell whether a container of this pod has a record."""
+        return self._journal.has_pod(namespace, name)
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
         """Return a container's records in order of position."""

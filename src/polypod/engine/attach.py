@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from polypod.cni import arguments, versions
 from polypod.cni.request import Request
 from polypod.cni.result import Interface, Result
 from polypod.engine import by_hand, chain, routes, undo
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Caller, Doors, Namespaces, Pod
+from polypod.engine.progress import Progress, blame
 from polypod.engine.resolve import resolve
 from polypod.errors import ConflictError, InvalidNetnsError, PolypodError
 from polypod.nad import status
@@ -78,7 +77,7 @@ def check_sandbox(
             f' "{request.netns[:200]}": no such file or directory',
             code=999,
         )
-        _name_the_network(error, request, attachments[0])
+        blame(error, _who(request), attachments[0].network.name)
         raise error
 
 
@@ -110,24 +109,16 @@ def _attach_all(
     doors: Doors,
     namespaces: Namespaces,
 ) -> list[tuple[Record, Result]]:
-    made: list[tuple[Record, Result]] = []
-    for attachment in attachments:
-        started = doors.monotonic()
-        progress = chain.Progress(_record(request, pod, attachment, doors, namespaces), doors)
-        try:
-            result = chain.add(attachment, progress, namespaces)
-        except PolypodError as error:
-            _roll_back([record for record, _ in made] + [progress.record], caller, doors, error)
-            _name_the_network(error, request, attachment)
-            raise
-        record = msgspec.structs.replace(
-            progress.record,
-            result=versions.render(result, "1.1.0"),
-            duration_s=doors.monotonic() - started,
-        )
-        doors.journal.put(record)
-        made.append((record, result))
-    return made
+    started, who = doors.monotonic(), _who(request)
+    works = [
+        Progress(a, _record(request, pod, a, doors, namespaces), who, started) for a in attachments
+    ]
+    try:
+        chain.add(works, namespaces, doors)
+    except PolypodError as error:
+        _roll_back([work.record for work in works], caller, doors, error)
+        raise
+    return [(work.record, work.result) for work in works if work.result is not None]
 
 
 def _record(
@@ -165,13 +156,10 @@ def _roll_back(
         error.add_note(f"undo: {fault}")
 
 
-def _name_the_network(error: PolypodError, request: Request, attachment: Attachment) -> None:
-    """Say in the cause which pod and network it was about."""
+def _who(request: Request) -> str:
+    """Return the pod as error texts name it."""
     given = dict(arguments.pairs(request.arguments))
-    who = "/".join(given.get(f"K8S_POD_{key}", "") for key in ("NAMESPACE", "NAME", "UID"))
-    name = attachment.network.name
-    error.cause = f'[{who}:{name}]: error adding container to network "{name}": {error.cause}'
-    error.args = (error.cause,)
+    return "/".join(given.get(f"K8S_POD_{key}", "") for key in ("NAMESPACE", "NAME", "UID"))
 
 
 def _answer(request: Request, results: Sequence[Result]) -> Result:

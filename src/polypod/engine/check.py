@@ -9,7 +9,7 @@ import msgspec
 
 from polypod.cni import arguments, fields, lists, versions
 from polypod.cni.request import Request
-from polypod.engine import chain
+from polypod.engine import batch
 from polypod.engine.doors import Caller, Doors, Namespaces
 from polypod.ipam import IPAM
 from polypod.plan.foreign import ForeignCall
@@ -70,7 +70,7 @@ def _one(record: Record, doors: Doors, namespaces: Namespaces) -> None:
 def _check_lease(call: Call, doors: Doors) -> None:
     ipam = IPAM.get(fields.text(fields.table(call.config, "ipam") or {}, "type"))
     if ipam is not None:
-        ipam.check(chain.lease_call(call), doors.pools)
+        ipam.check(batch.lease_call(call), doors.pools)
 
 
 def _foreign(step: ForeignStep, record: Record, doors: Doors) -> None:

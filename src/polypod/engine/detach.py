@@ -33,16 +33,8 @@ def release(records: tuple[Record, ...], caller: Caller, doors: Doors) -> None:
     if faults:
         raise _one_error(faults)
     for namespace, name in {(record.pod_namespace, record.pod_name) for record in records}:
-        if namespace and name and not _is_elsewhere(namespace, name, doors):
+        if namespace and name and not doors.journal.has_pod(namespace, name):
             doors.status.remove(namespace, name)
-
-
-def _is_elsewhere(namespace: str, name: str, doors: Doors) -> bool:
-    """Tell whether another container of the same pod has networks (a sandbox made again)."""
-    return any(
-        (record.pod_namespace, record.pod_name) == (namespace, name)
-        for record in doors.journal.all()
-    )
 
 
 def _one_error(faults: list[PolypodError]) -> PolypodError:

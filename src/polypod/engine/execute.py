@@ -1,4 +1,4 @@
-"""Carries out ops one by one, and takes them back newest first when one fails.
+"""Carries out ops, one by one or folded, and takes them back newest first.
 
 Ops go to the kernel or to the store by their type. Undo never stops at its own failure.
 """
@@ -6,12 +6,25 @@ Ops go to the kernel or to the store by their type. Undo never stops at its own 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from polypod.engine import backup
 from polypod.engine.doors import Backups, Doors, Namespaces
 from polypod.errors import PolypodError
-from polypod.plan.facts import LinkQuery, Where
-from polypod.plan.ops import Identity, KeepBackup, Op, RestoreBackup
+from polypod.plan import fold
+from polypod.plan.facts import Fact, LinkQuery, Query, Where
+from polypod.plan.fold import Kind
+from polypod.plan.ops import (
+    LINK_MAKERS,
+    Configure,
+    Identity,
+    KeepBackup,
+    LinkMaker,
+    Op,
+    RestoreBackup,
+    WaitOperUp,
+)
+from polypod.plan.outcome import Done, Effect, Failed, Outcome
 from polypod.plan.record import PluginStep
 
 
@@ -32,10 +45,58 @@ def run(ops: Sequence[Op], namespaces: Namespaces, doors: Doors) -> tuple[Identi
     return tuple(made)
 
 
-def undo(step: PluginStep, namespaces: Namespaces, doors: Doors) -> list[PolypodError]:
+def together(sequence: Sequence[Op], namespaces: Namespaces, doors: Doors) -> Outcome:
+    """Carry out ops in stages; those of stages after one with a failure are not tried."""
+    effects: list[Effect] = [None] * len(sequence)
+    heard: dict[Query, Fact] = {}
+    for stage in fold.fold(sequence):
+        members = [sequence[place] for place in stage.places]
+        outcome = _stage(stage.kind, members, namespaces, doors.backups)
+        heard = {**fold.still_true(heard, members), **outcome.heard}
+        for place, effect in zip(stage.places, outcome.effects, strict=True):
+            effects[place] = effect
+        if not outcome.is_complete:
+            break
+    return Outcome(tuple(effects), heard)
+
+
+def _stage(kind: Kind, members: Sequence[Op], namespaces: Namespaces, backups: Backups) -> Outcome:
+    try:
+        match kind:
+            case Kind.LINKS:
+                return namespaces.make_links(cast("Sequence[LinkMaker]", members))
+            case Kind.SETTINGS:
+                return namespaces.configure_links(cast("Sequence[Configure]", members))
+            case Kind.WAITS:
+                return namespaces.wait_all_up(cast("Sequence[WaitOperUp]", members))
+            case Kind.SINGLY:
+                return _singly(members, namespaces, backups)
+    except PolypodError as error:  # nobody knows how far it came: all of it is to be taken back
+        return Outcome(tuple(Failed(error, is_partial=True) for _ in members))
+
+
+def _singly(members: Sequence[Op], namespaces: Namespaces, backups: Backups) -> Outcome:
+    effects: list[Effect] = [None] * len(members)
+    for place, op in enumerate(members):
+        try:
+            effects[place] = Done(_apply(op, namespaces, backups))
+        except PolypodError as error:
+            effects[place] = Failed(error)
+            break
+    return Outcome(tuple(effects))
+
+
+def undo(
+    step: PluginStep, namespaces: Namespaces, doors: Doors, *, links_are_gone: bool = False
+) -> list[PolypodError]:
     """Undo a step's private ops, newest first; return what went wrong on the way."""
     identities = (*step.identities, *([None] * (len(step.ops) - len(step.identities))))
-    return _undo_all(list(zip(step.ops, identities, strict=True)), namespaces, doors.backups)
+    done = [
+        (op, identity)
+        for op, identity in zip(step.ops, identities, strict=True)
+        if not (links_are_gone and isinstance(op, LINK_MAKERS))
+    ]
+    return _undo_all(done, namespaces, doors.backups)
 
 
 def _undo_all(

@@ -7,6 +7,7 @@ address is free only when its interface is gone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import msgspec
 
@@ -38,16 +39,20 @@ def records(found: Sequence[Record], caller: Caller, doors: Doors) -> list[Polyp
     """
     newest_first = sorted(found, key=lambda record: record.position, reverse=True)
     faults: list[PolypodError] = []
+    gone: list[Record] = []
     with doors.kernel.enter(
         sandbox=sandbox_of(newest_first, caller, doors), host=caller.host
     ) as namespaces:
-        if not any(_is_foreign(record) for record in newest_first):
+        as_a_group = not any(_is_foreign(record) for record in newest_first)
+        if as_a_group:
             _delete_links(newest_first, namespaces, doors)
         for record in newest_first:
-            failed = _one(record, namespaces, doors)
+            failed = _one(record, namespaces, doors, links_are_gone=as_a_group)
             faults.extend(failed)
             if not failed:
-                doors.journal.remove(record)
+                gone.append(record)
+    if gone:
+        doors.journal.remove(*gone)
     return faults
 
 
@@ -71,21 +76,27 @@ def _delete_links(found: Sequence[Record], namespaces: Namespaces, doors: Doors)
             if isinstance(step, PluginStep):
                 links.extend(
                     (record.ifname, identity)
-                    for op, identity in zip(step.ops, step.identities, strict=False)
+                    for op, identity in zip_longest(step.ops, step.identities)
                     if isinstance(op, LINK_MAKERS)
                 )
     if links:
         namespaces.delete_links(links)
 
 
-def _one(record: Record, namespaces: Namespaces, doors: Doors) -> list[PolypodError]:
+def _one(
+    record: Record, namespaces: Namespaces, doors: Doors, *, links_are_gone: bool
+) -> list[PolypodError]:
     faults: list[PolypodError] = []
     here = _is_here(record, namespaces, doors)
     for step in reversed(record.steps):
         try:
             match step:
                 case PluginStep():
-                    faults.extend(_plugin(step, namespaces, doors, is_here=here))
+                    faults.extend(
+                        execute.undo(step, namespaces, doors, links_are_gone=links_are_gone)
+                        if here
+                        else _plugin_elsewhere(step, doors)
+                    )
                 case LeaseStep():
                     _release(step, record, doors.pools)
                 case ForeignStep():
@@ -95,13 +106,10 @@ def _one(record: Record, namespaces: Namespaces, doors: Doors) -> list[PolypodEr
     return faults
 
 
-def _plugin(
-    step: PluginStep, namespaces: Namespaces, doors: Doors, *, is_here: bool
-) -> list[PolypodError]:
-    if is_here:
-        return execute.undo(step, namespaces, doors)
+def _plugin_elsewhere(step: PluginStep, doors: Doors) -> list[PolypodError]:
+    """Undo what is in the host: the sandbox is gone, and its links went with it."""
     with doors.kernel.enter(sandbox=None, host=None) as host_only:
-        return execute.undo(step, host_only, doors)
+        return execute.undo(step, host_only, doors, links_are_gone=True)
 
 
 def _release(step: LeaseStep, record: Record, pools: Pools) -> None:

@@ -6,11 +6,10 @@ import contextlib
 import os
 from collections.abc import Generator, Sequence
 
-from polypod.kernel import apply, netns, read, together, undo
+from polypod.kernel import apply, configure, make, netns, read, undo
 from polypod.kernel.spaces import Spaces
 from polypod.plan.facts import Facts, Query
-from polypod.plan.fold import Kind
-from polypod.plan.ops import Identity, KernelOp
+from polypod.plan.ops import Configure, Identity, KernelOp, LinkMaker, WaitOperUp
 from polypod.plan.outcome import Outcome
 
 
@@ -44,9 +43,17 @@ class OpenNamespaces:
         """Carry out one op."""
         return apply.apply(op, self._spaces)
 
-    def carry_out(self, kind: Kind, stage: Sequence[KernelOp]) -> Outcome:
-        """Carry out the ops of a stage together."""
-        return together.carry_out(kind, stage, self._spaces)
+    def make_links(self, makers: Sequence[LinkMaker]) -> Outcome:
+        """Make links whose parents are in the host, in one send."""
+        return make.make(makers, self._spaces)
+
+    def configure_links(self, configures: Sequence[Configure]) -> Outcome:
+        """Give links of the sandbox their settings, in one send and in order."""
+        return configure.together(configures, self._spaces)
+
+    def wait_all_up(self, waits: Sequence[WaitOperUp]) -> Outcome:
+        """Wait for host links together."""
+        return configure.wait_all_up(waits, self._spaces)
 
     def undo(self, op: KernelOp, identity: Identity | None) -> None:
         """Take one op back."""

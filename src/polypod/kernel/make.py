@@ -1,6 +1,6 @@
 """Makes links: all those of a stage in one send, under their final names and in the sandbox.
 
-Called by together.py for a stage and by apply.py for one op. The identity of a pair's inner end
+Called by door.py for a stage and by apply.py for one op. The identity of a pair's inner end
 comes with the kernel's echo; that of other links is asked for in the sandbox.
 """
 
@@ -15,16 +15,15 @@ from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, Message
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
 from polypod.plan.facts import Fact, LinkQuery, Query, Where
-from polypod.plan.ops import Identity
+from polypod.plan.ops import Identity, LinkMaker
 from polypod.plan.outcome import Done, Effect, Failed, Outcome
 
 _EEXIST, _EOPNOTSUPP, _ENODEV = 17, 95, 19
 _NEW = NLM_F_CREATE | NLM_F_EXCL
-Maker: TypeAlias = ops.AddVeth | ops.AddMacvlan | ops.AddIpvlan
 _Answer: TypeAlias = list[Message] | KernelError
 
 
-def make(makers: Sequence[Maker], spaces: Spaces) -> Outcome:
+def make(makers: Sequence[LinkMaker], spaces: Spaces) -> Outcome:
     """Make links whose parents are in the host; also tell how their masters look afterwards."""
     effects: list[Effect] = [None] * len(makers)
     wanted: list[tuple[int, Message]] = []
@@ -49,7 +48,7 @@ def make(makers: Sequence[Maker], spaces: Spaces) -> Outcome:
     return Outcome(tuple(effects), heard)
 
 
-def make_one(op: Maker, spaces: Spaces) -> Identity:
+def make_one(op: LinkMaker, spaces: Spaces) -> Identity:
     """Make one link, of any parent.
 
     Raises:
@@ -85,7 +84,7 @@ def remove(index: int, spaces: Spaces) -> None:
             raise PluginError(f"failed to delete the interface: {error.cause}") from error
 
 
-def _message(op: Maker, spaces: Spaces) -> Message:
+def _message(op: LinkMaker, spaces: Spaces) -> Message:
     if isinstance(op, ops.AddVeth):
         return Message(links.RTM_NEWLINK, _NEW | NLM_F_ECHO, _veth(op, spaces))
     return Message(links.RTM_NEWLINK, _NEW, _child(op, spaces))
@@ -134,7 +133,7 @@ def _parent(op: ops.AddMacvlan | ops.AddIpvlan, spaces: Spaces) -> tuple[int, in
     return found, None if op.parent_where is Where.SANDBOX else fd
 
 
-def _ask_for_echoes(makers: Sequence[Maker], answers: list[_Answer], spaces: Spaces) -> None:
+def _ask_for_echoes(makers: Sequence[LinkMaker], answers: list[_Answer], spaces: Spaces) -> None:
     """Ask for the pairs that were made without an echo: kernels before 6.2 send none."""
     silent = [
         (place, Message(links.RTM_GETLINK, 0, links.by_name(op.host_name)))
@@ -148,7 +147,7 @@ def _ask_for_echoes(makers: Sequence[Maker], answers: list[_Answer], spaces: Spa
         answers[place] = answer
 
 
-def _effect(op: Maker, answer: _Answer) -> Effect:
+def _effect(op: LinkMaker, answer: _Answer) -> Effect:
     if isinstance(op, ops.AddVeth):
         if isinstance(answer, KernelError):
             return Failed(_pair_error(op, answer))
@@ -187,7 +186,7 @@ def _caused(error: PolypodError, cause: KernelError) -> PolypodError:
 
 
 def _tell_ports(
-    makers: Sequence[Maker], effects: list[Effect], answers: Sequence[_Answer], spaces: Spaces
+    makers: Sequence[LinkMaker], effects: list[Effect], answers: Sequence[_Answer], spaces: Spaces
 ) -> None:
     """Set what a pair's outer end cannot be born with: no router advertisements, port flags."""
     pairs = [
@@ -207,7 +206,9 @@ def _tell_ports(
         _set_flags(place, index, makers[place], effects, spaces)
 
 
-def _set_flags(place: int, index: int, op: Maker, effects: list[Effect], spaces: Spaces) -> None:
+def _set_flags(
+    place: int, index: int, op: LinkMaker, effects: list[Effect], spaces: Spaces
+) -> None:
     if not isinstance(op, ops.AddVeth) or not op.master or not (op.hairpin or op.isolated):
         return
     body = links.port_flags(index, hairpin=op.hairpin, isolated=op.isolated)
@@ -220,7 +221,7 @@ def _set_flags(place: int, index: int, op: Maker, effects: list[Effect], spaces:
         effects[place] = Failed(fault, is_partial=True, identity=identity)
 
 
-def _identify(makers: Sequence[Maker], effects: list[Effect], spaces: Spaces) -> None:
+def _identify(makers: Sequence[LinkMaker], effects: list[Effect], spaces: Spaces) -> None:
     """Ask the sandbox for the links whose identity did not come with an echo."""
     unknown = [
         place

@@ -2,7 +2,7 @@
 
 The plans of all networks come in one after the other. An op may move ahead of ops that have
 nothing to do with it, never of one that makes, changes or uses the same thing. Measured: a pod of
-four links takes half the time (docs/adr). kernel/together.py carries out a stage.
+four links takes half the time (docs/adr). engine/execute.py walks the stages.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from polypod.plan.facts import (
     SysctlQuery,
     Where,
 )
-from polypod.plan.ops import Op
+from polypod.plan.ops import LINK_MAKERS, Op
 
 
 class Kind(Enum):
@@ -81,7 +81,7 @@ def fold(sequence: Sequence[Op]) -> tuple[Stage, ...]:
         found = next((stage for stage in stages[first:] if stage.kind is kind), None)
         if found is None:
             found = _Growing(kind)
-            stages.append(found)
+            stages.insert(first, found)
         found.places.append(place)
     return tuple(Stage(stage.kind, tuple(stage.places)) for stage in stages)
 
@@ -108,22 +108,29 @@ def _earliest(
     reaches: Sequence[_Reach],
     stages: Sequence[_Growing],
 ) -> int:
-    """Return the first stage that an op may join: after all that it must follow."""
+    """Return the first stage that an op may join: not before anything that it must follow."""
     for number in range(len(stages) - 1, -1, -1):
         stage = stages[number]
-        if any(_follows(place, other, sequence, reaches) for other in stage.places):
+        if any(_depends(place, other, sequence, reaches) for other in stage.places):
             keeps_order = stage.kind is kind and kind is not Kind.LINKS
             return number if keeps_order else number + 1
+        if any(_comes_behind(sequence[place], sequence[other]) for other in stage.places):
+            return number if stage.kind is kind else number + 1
     return 0
 
 
-def _follows(place: int, other: int, sequence: Sequence[Op], reaches: Sequence[_Reach]) -> bool:
-    """Tell whether an op must come after an earlier one."""
+def _depends(place: int, other: int, sequence: Sequence[Op], reaches: Sequence[_Reach]) -> bool:
+    """Tell whether an op needs an earlier one to have taken effect."""
     if isinstance(sequence[place], ops.WaitOperUp):
         return True  # a link is up only when its other end is: whatever came before counts
     if isinstance(sequence[other], ops.WaitOperUp):
         return reaches[place].all
     return _meet(reaches[place], reaches[other])
+
+
+def _comes_behind(op: Op, other: Op) -> bool:
+    """Tell whether the order of two ops shows: links are numbered as they are made."""
+    return isinstance(op, LINK_MAKERS) and isinstance(other, LINK_MAKERS)
 
 
 def _meet(one: _Reach, other: _Reach) -> bool:

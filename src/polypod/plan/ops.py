@@ -181,7 +181,7 @@ class DeleteLink(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class AddMasquerade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Masquerade what leaves these addresses' networks (nft, spec 4.9). Undo: remove the rules."""
+    """Masquerade what leaves these addresses' networks (nft). Undo: remove the rules."""
 
     network: str
     container_id: str
@@ -190,7 +190,7 @@ class AddMasquerade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class AddSpoofCheck(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Drop frames from a port with another source MAC (nft, spec 4.10). Undo: remove the rules."""
+    """Drop frames from a port with another source MAC (nft). Undo: remove the rules."""
 
     port: str
     container_id: str
@@ -266,5 +266,6 @@ Op: TypeAlias = KernelOp | StoreOp
 
 SHARED = (AddBridge, AddGateway, AddVlanGateway, EnableForwarding)
 """Ops whose effect belongs to nobody alone: kept on DEL."""
+LinkMaker: TypeAlias = AddVeth | AddMacvlan | AddIpvlan
 LINK_MAKERS = (AddVeth, AddMacvlan, AddIpvlan)
 """Ops that make a private link in the sandbox; their apply returns an Identity."""

@@ -7,6 +7,7 @@ is remembered in memory and made good with the next write: a DEL never waits for
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -24,10 +25,12 @@ log = logging.getLogger("polypod.store")
 Key: TypeAlias = tuple[str, str, str]
 _PUT = (
     "INSERT OR REPLACE INTO attachment (container_id, network, ifname, position, version, record)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
+    " VALUES "
 )
-_REMOVE = "DELETE FROM attachment WHERE container_id = ? AND network = ? AND ifname = ?"
+_REMOVE = "DELETE FROM attachment WHERE (container_id, network, ifname) IN (VALUES {})"
 _COLUMNS = "SELECT container_id, network, ifname, version, record FROM attachment"
+_AT_ONCE = 500
+"""Removals in one statement: SQLite bounds its variables."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
 
@@ -48,6 +51,9 @@ class SqliteJournal:
         self._told: set[Key] = set()
         open_ = journal_file.open_for_reading if read_only else journal_file.open_for_writing
         self._database = open_(path)
+        self._pods: dict[Key, tuple[str, str]] = {}
+        if not read_only:
+            self._pods = {_key(r): (r.pod_namespace, r.pod_name) for r in self.all()}
 
     def close(self) -> None:
         """Close the database; removals that were only remembered get a last try."""
@@ -55,29 +61,39 @@ class SqliteJournal:
             self._make_good()
             self._database.close()
 
-    def put(self, record: Record) -> None:
-        """Insert or replace a record.
+    def put(self, *records: Record) -> None:
+        """Insert or replace records: all of them, or none.
 
         Raises:
             StorageError: the disk is full or refuses; nothing was written.
         """
-        key = _key(record)
+        values = [value for record in records for value in _row(record)]
         with self._lock:
-            self._execute(_PUT, (*key, record.position, record.version, _encode(record)))
-            self._removed.discard(key)
+            self._execute(_PUT + _rows(len(records), 6), values)
+            for record in records:
+                self._removed.discard(_key(record))
+                self._pods[_key(record)] = (record.pod_namespace, record.pod_name)
             self._make_good()
 
-    def remove(self, record: Record) -> None:
-        """Forget a record; absent is fine, and so is a disk that cannot be written now."""
-        key = _key(record)
+    def remove(self, *records: Record) -> None:
+        """Forget records; absent is fine, and so is a disk that cannot be written now."""
+        keys = [_key(record) for record in records]
         with self._lock:
+            for key in keys:
+                self._pods.pop(key, None)
             try:
-                self._execute(_REMOVE, key)
+                self._forget(keys)
             except StorageError as error:
-                self._removed.add(key)
-                log.error("journal.unwritten removed=%s cause=%r", "/".join(key), error.cause)  # noqa: TRY400
+                self._removed.update(keys)
+                shown = " ".join("/".join(key) for key in keys)
+                log.error("journal.unwritten removed=%r cause=%r", shown, error.cause)  # noqa: TRY400
                 return
             self._make_good()
+
+    def has_pod(self, namespace: str, name: str) -> bool:
+        """Tell whether a container of this pod has a record."""
+        with self._lock:
+            return (namespace, name) in self._pods.values()
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
         """Return a container's records in order of position.
@@ -97,12 +113,15 @@ class SqliteJournal:
 
     def _make_good(self) -> None:
         """Carry out removals that were only remembered."""
-        for key in tuple(self._removed):
-            try:
-                self._execute(_REMOVE, key)
-            except StorageError:
-                return
-            self._removed.discard(key)
+        if not self._removed:
+            return
+        with contextlib.suppress(StorageError):
+            some = tuple(self._removed)[:_AT_ONCE]
+            self._forget(some)
+            self._removed.difference_update(some)
+
+    def _forget(self, keys: Sequence[Key]) -> None:
+        self._execute(_REMOVE.format(_rows(len(keys), 3)), [part for key in keys for part in key])
 
     def _read(self, statement: str, values: Sequence[object]) -> tuple[Record, ...]:
         with self._lock:
@@ -141,3 +160,12 @@ class SqliteJournal:
 
 def _key(record: Record) -> Key:
     return record.container_id, record.network, record.ifname
+
+
+def _row(record: Record) -> tuple[object, ...]:
+    return (*_key(record), record.position, record.version, _encode(record))
+
+
+def _rows(count: int, columns: int) -> str:
+    """Return the places of so many rows in a statement."""
+    return ", ".join([f"({', '.join('?' * columns)})"] * count)

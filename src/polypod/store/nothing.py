@@ -8,16 +8,21 @@ from polypod.plan.record import Record
 class NoJournal:
     """Forgets."""
 
-    def put(self, record: Record) -> None:
+    def put(self, *records: Record) -> None:
         """Do nothing."""
 
-    def remove(self, record: Record) -> None:
+    def remove(self, *records: Record) -> None:
         """Do nothing."""
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
         """Return nothing."""
         del container_id
         return ()
+
+    def has_pod(self, namespace: str, name: str) -> bool:
+        """Know of no pod."""
+        del namespace, name
+        return False
 
     def all(self) -> tuple[Record, ...]:
         """Return nothing."""

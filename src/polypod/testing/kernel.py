@@ -25,7 +25,8 @@ from polypod.plan.facts import (
     SysctlQuery,
     Where,
 )
-from polypod.plan.ops import Identity, KernelOp
+from polypod.plan.ops import Configure, Identity, KernelOp, LinkMaker, WaitOperUp
+from polypod.plan.outcome import Done, Effect, Failed, Outcome
 from polypod.testing import acts
 from polypod.testing.acts import DEFAULTS, Place
 from polypod.testing.clock import Trace
@@ -101,6 +102,24 @@ class FakeNamespaces:
             raise self._kernel.refuse[type(op)]
         with self._kernel.lock:
             return acts.act(op, self._place)
+
+    def make_links(self, makers: Sequence[LinkMaker]) -> Outcome:
+        """Make links, each whatever becomes of the others."""
+        return Outcome(tuple(self._effect(op) for op in makers))
+
+    def configure_links(self, configures: Sequence[Configure]) -> Outcome:
+        """Configure links, each whatever becomes of the others."""
+        return Outcome(tuple(self._effect(op) for op in configures))
+
+    def wait_all_up(self, waits: Sequence[WaitOperUp]) -> Outcome:
+        """Wait for host links, each whatever becomes of the others."""
+        return Outcome(tuple(self._effect(op) for op in waits))
+
+    def _effect(self, op: KernelOp) -> Effect:
+        try:
+            return Done(self.apply(op))
+        except PolypodError as error:
+            return Failed(error)
 
     def undo(self, op: KernelOp, identity: Identity | None) -> None:
         """Take one op back; what is gone, or not ours any more, is left alone.

@@ -27,23 +27,30 @@ class FakeJournal:
         self._lock = threading.Lock()
         self._trace = trace or Trace()
 
-    def put(self, record: Record) -> None:
-        """Insert or replace the record under its key.
+    def put(self, *records: Record) -> None:
+        """Insert or replace records: all of them, or none.
 
         Raises:
             StorageError: the disk is full.
         """
-        self._trace.stop("journal.put", f"{record.ifname} steps={len(record.steps)}")
+        for record in records:
+            self._trace.stop("journal.put", f"{record.ifname} steps={len(record.steps)}")
         if self.full:
             raise StorageError("journal: database or disk is full")
         with self._lock:
-            self._records[record.container_id, record.network, record.ifname] = _encode(record)
+            self._records.update((_record_key(record), _encode(record)) for record in records)
 
-    def remove(self, record: Record) -> None:
-        """Forget a record; absent is fine, and so is a full disk."""
-        self._trace.stop("journal.remove", record.ifname)
+    def remove(self, *records: Record) -> None:
+        """Forget records; absent is fine, and so is a full disk."""
+        for record in records:
+            self._trace.stop("journal.remove", record.ifname)
         with self._lock:
-            self._records.pop((record.container_id, record.network, record.ifname), None)
+            for record in records:
+                self._records.pop(_record_key(record), None)
+
+    def has_pod(self, namespace: str, name: str) -> bool:
+        """Tell whether a container of this pod has a record."""
+        return any((r.pod_namespace, r.pod_name) == (namespace, name) for r in self.all())
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
         """Return a container's records in order of position."""
@@ -55,6 +62,10 @@ class FakeJournal:
         with self._lock:
             found = [_decode(raw) for raw in self._records.values()]
         return tuple(sorted(found, key=lambda record: (record.container_id, record.position)))
+
+
+def _record_key(record: Record) -> tuple[str, str, str]:
+    return record.container_id, record.network, record.ifname
 
 
 class FakePool:
