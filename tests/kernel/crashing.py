@@ -82,7 +82,7 @@ def child(at: int, options: list[str]) -> int:
     opens = app.open_doors
     if at:
         fuse = Fuse(at)
-        app.open_doors = lambda given: burning(opens(given), fuse)
+        app.open_doors = lambda options: burning(opens(options), fuse)
     return daemon.main(options)
 
 

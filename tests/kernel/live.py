@@ -237,6 +237,9 @@ class Live:
             program.communicate()
         for name in tuple(self._sandboxes):
             self.remove_sandbox(name)
+        deadline = time.monotonic() + WAIT_S
+        while self.ports() and time.monotonic() < deadline:
+            time.sleep(0.01)  # the kernel takes a namespace apart when it comes to it
         if any(link["ifname"] == BRIDGE for link in links()):
             subprocess.run(["ip", "link", "del", BRIDGE], check=True)
         shutil.rmtree(self.folder)

@@ -110,6 +110,7 @@ def _read(environment: Mapping[str, str]) -> dict[str, str]:
     for name, value in values.items():
         if len(value) > VARIABLE_LIMIT:
             raise InvalidEnvironmentError(f"{name} is longer than {VARIABLE_LIMIT} characters")
+        _check_text(name, value)
         needed = name == "CNI_COMMAND" or command in _required.get(name, ())
         if needed and not value:
             missing.append(name)
@@ -120,6 +121,14 @@ def _read(environment: Mapping[str, str]) -> dict[str, str]:
     if missing:
         raise InvalidEnvironmentError(f"required env variables [{','.join(missing)}] missing")
     return values
+
+
+def _check_text(name: str, value: str) -> None:
+    """Refuse bytes that were no UTF-8 (they arrive as surrogates): no answer could quote them."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidEnvironmentError(f"{name} is not UTF-8 text") from error
 
 
 def check_container_id(container_id: str) -> None:

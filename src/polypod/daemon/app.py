@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -122,10 +123,12 @@ class Daemon:
             while not self._is_stopping:
                 self._serve()
                 lock.release()
-                if not self._is_stopping:
+                self._wake.clear()
+                if (
+                    not self._is_stopping
+                ):  # looked at after the clearing: a signal may come any time
                     log.info("daemon.standing_by")
-                    self._wake.clear()
-                    lock.wait(None, self._wake)
+                    lock.wait(self._wake)
         finally:
             lock.close()
         log.info("daemon.stopped")
@@ -135,8 +138,8 @@ class Daemon:
             return
         if self._options.stand_by_s > 0:
             log.info("daemon.standing_by seconds=%d", self._options.stand_by_s)
-            owner.ask(self._options.socket)
-            if lock.wait(self._options.stand_by_s, self._wake) or self._is_stopping:
+            ask = partial(owner.ask, self._options.socket)
+            if lock.succeed(self._options.stand_by_s, self._wake, ask) or self._is_stopping:
                 return
         raise ConflictError(
             f"another daemon owns {self._options.state}",

@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from polypod.daemon import frames
@@ -24,57 +25,94 @@ ASK_SECONDS = 2.0
 
 
 class OwnerLock:
-    """The right to be the one daemon of a state folder."""
+    """The right to be the one daemon of a state folder: a lock, and a place in front of it.
+
+    Whoever takes the lock holds the place at that moment. A successor keeps the place while it
+    waits, so that the daemon it asked to let go does not take the lock again at once.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Keep the place.
+        """Keep the files open, and lock nothing yet.
 
         Raises:
             StorageError: the folder cannot be written.
         """
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = _open(path)
+            self._place = _open(path.with_name(f"{path.name}.next"))
         except OSError as error:
             raise StorageError(f"state folder: {error.strerror}: {path.parent}") from error
 
     def take(self) -> bool:
-        """Take the lock if nobody has it; the kernel frees it when its owner dies."""
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        """Take the lock if nobody has it, or is next; the kernel frees it when its owner dies."""
+        if not _lock(self._place):
             return False
-        return True
+        try:
+            return _lock(self._fd)
+        finally:
+            _unlock(self._place)
 
-    def wait(self, seconds: float | None, stop: threading.Event) -> bool:
-        """Take the lock when it becomes free; False when that did not come about in time."""
-        end = None if seconds is None else time.monotonic() + seconds
-        while not self.take():
-            if stop.wait(LOOK_EVERY_S) or (end is not None and time.monotonic() > end):
-                return False
-        return True
+    def succeed(
+        self, seconds: float, stop: threading.Event, ask_for_it: Callable[[], None]
+    ) -> bool:
+        """Be next, ask, and wait for the lock; False when it did not become free in time."""
+        end = time.monotonic() + seconds
+        if not _until(lambda: _lock(self._place), end, stop):
+            return False
+        try:
+            ask_for_it()
+            return _until(lambda: _lock(self._fd), end, stop)
+        finally:
+            _unlock(self._place)
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Take the lock when nobody has it and nobody is next; False when stopped before."""
+        return _until(self.take, None, stop)
 
     def release(self) -> None:
         """Let somebody else take it."""
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        _unlock(self._fd)
 
     def close(self) -> None:
-        """Give the lock and the file up."""
+        """Give the lock and the files up."""
         os.close(self._fd)
+        os.close(self._place)
 
 
-def ask(path: Path) -> bool:
-    """Ask the daemon that listens there to let go; tell whether it said that it will."""
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _unlock(fd: int) -> None:
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _until(came_about: Callable[[], bool], end: float | None, stop: threading.Event) -> bool:
+    while not came_about():
+        if stop.wait(LOOK_EVERY_S) or (end is not None and time.monotonic() > end):
+            return False
+    return True
+
+
+def ask(path: Path) -> None:
+    """Ask the daemon that listens there to let go; it says that it will, or the log why not."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
         connection.settimeout(ASK_SECONDS)
         fds: list[int] = []
         try:
             connection.connect(str(path))
             frames.send(connection, Kind.TAKE_OVER, b"")
-            kind, _ = frames.receive(connection, Deadline(ASK_SECONDS), fds)
+            frames.receive(connection, Deadline(ASK_SECONDS), fds)
         except (OSError, PolypodError) as error:
             log.warning("owner.unasked cause=%r", str(error))
-            return False
         finally:
             frames.close(fds)
-    return kind == Kind.TAKE_OVER
