@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -815,6 +816,31 @@ static void secure_standard_fds(void)
         exit(1);
 }
 
+/*
+ * The second mode, `polypod --in FD PLUGIN`, for what the daemon begins itself: enter the mount namespace of
+ * the process that FD (a pidfd) names, which only a program of one thread may, and become the plugin.
+ */
+static _Noreturn void become_plugin_in(const char *number, char *path)
+{
+    char *argv[] = {path, NULL};
+    char *end = NULL;
+    errno = 0;
+    long fd = strtol(number, &end, 10);
+    if (errno != 0 || *number == '\0' || *end != '\0' || fd < 3 || fd > INT_MAX)
+        fail(CODE_ENVIRONMENT, "", "%.20s is no descriptor", number);
+    if (setns((int)fd, CLONE_NEWNS) != 0 || close((int)fd) != 0)
+        fail(CODE_IO, "the daemon needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE for this",
+             "cannot enter the runtime's mount namespace: %s", strerror(errno));
+    if (signal(SIGPIPE, SIG_DFL) == SIG_ERR || chdir("/") != 0)
+        fail(CODE_IO, "", "cannot prepare the plugin: %s", strerror(errno));
+    for (int tries = 0; tries == 0 || (errno == ETXTBSY && tries <= TEXTBUSY_TRIES); tries++) {
+        if (tries > 0)
+            sleep_ms(TEXTBUSY_MS);
+        (void)execve(path, argv, environ);
+    }
+    fail(CODE_IO, "install it where the runtime runs", "cannot start the plugin %.200s there: %s", path, strerror(errno));
+}
+
 static const char *base_name(const char *path)
 {
     const char *slash = path == NULL ? NULL : strrchr(path, '/');
@@ -827,6 +853,8 @@ int main(int argc, char **argv)
     static const char version[] = "{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[\"0.1.0\",\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n";
     struct call c = {.argv0 = base_name(argc > 0 ? argv[0] : NULL), .command = getenv("CNI_COMMAND"), .socket = getenv("POLYPOD_SOCKET"), .netns = -1, .host = -1, .started = 0, .wait_until = 0, .deadline = 0, .input = {NULL, 0, 0}, .refusal = 0};
     secure_standard_fds();
+    if (argc == 4 && strcmp(argv[1], "--in") == 0)
+        become_plugin_in(argv[2], argv[3]);
     if (c.command == NULL || *c.command == '\0')
         return fprintf(stderr, "CNI %s plugin polypod-%s\nCNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0\n", c.argv0, POLYPOD_VERSION) < 0;
     if (strcmp(c.command, "VERSION") == 0)

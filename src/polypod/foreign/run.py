@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from polypod.errors import TryAgainError
 from polypod.foreign import find, outcome, process
+from polypod.foreign.mounts import OwnMounts, RuntimeMounts
 from polypod.foreign.process import Limits
 from polypod.plan.foreign import ForeignCall
 
@@ -30,12 +31,14 @@ class ForeignDoor:
         *,
         inherited: Mapping[str, str] = CLEAN,
         limits: Limits | None = None,
+        mounts: OwnMounts | RuntimeMounts | None = None,
         wait_s: float = WAIT_S,
     ) -> None:
-        """Set how many may run at once, their environment, and what one may take."""
+        """Set how many may run at once, what surrounds one, and what it may take."""
         self._places = threading.BoundedSemaphore(limit)
         self._inherited = inherited
         self._limits = limits or Limits()
+        self._mounts = mounts or OwnMounts()
         self._wait_s = wait_s
 
     def has(self, type_: str, path: tuple[str, ...]) -> bool:
@@ -54,12 +57,14 @@ class ForeignDoor:
         if not self._places.acquire(timeout=self._wait_s):
             raise TryAgainError(f'plugin "{call.type}" waited too long for others to end')
         try:
-            ran = process.run(
-                [str(executable)],
-                {**without_cni(self._inherited), **environment(call)},
-                call.stdin,
-                self._limits,
-            )
+            with self._mounts.entered() as entry:
+                ran = process.run(
+                    [*entry.words, str(executable)],
+                    {**without_cni(self._inherited), **environment(call)},
+                    call.stdin,
+                    self._limits,
+                    pass_fds=entry.fds,
+                )
         finally:
             self._places.release()
         return outcome.read(call.type, ran)
