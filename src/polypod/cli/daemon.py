@@ -25,6 +25,11 @@ def parser() -> argparse.ArgumentParser:
     add("--data-root", type=Path, help="one more root under which a network's dataDir may lie")
     add("--spool", type=Path, help="where the shim keeps DELs (default: STATE/spool)")
     add("--path", default="/opt/cni/bin", help="where foreign plugins are, colon separated")
+    add(
+        "--runtime-socket",
+        type=Path,
+        help="run plugins that no pod's call asked for in the mounts of the runtime at this socket",
+    )
     add("--metrics", default="", metavar="HOST:PORT", help="serve /metrics, /healthz, /readyz")
     add("--threads", type=int, default=32, help="threads that accept (default 32, at least 4)")
     add(
@@ -45,6 +50,7 @@ def main(words: list[str]) -> int:
     chosen = parser().parse_args(words)
     from polypod.daemon.app import Daemon, Options
     from polypod.daemon.lines import LineFormatter
+    from polypod.install.place import shim_binary
 
     output = logging.StreamHandler(sys.stderr)
     output.setFormatter(LineFormatter())
@@ -61,6 +67,8 @@ def main(words: list[str]) -> int:
                 data_root=chosen.data_root,
                 spool=chosen.spool,
                 path=tuple(part for part in chosen.path.split(":") if part),
+                runtime=chosen.runtime_socket,
+                shim=shim_binary() if chosen.runtime_socket else None,
                 metrics=chosen.metrics,
                 threads=chosen.threads,
                 stand_by_s=chosen.stand_by,

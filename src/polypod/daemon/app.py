@@ -23,6 +23,7 @@ from polypod.daemon.owner import OwnerLock
 from polypod.daemon.term import Front, Term
 from polypod.engine.doors import Doors, Settings
 from polypod.errors import ConflictError
+from polypod.foreign.mounts import RuntimeMounts
 from polypod.foreign.run import ForeignDoor
 from polypod.kernel.door import KernelDoor
 from polypod.kube.manifests import ManifestSource
@@ -54,6 +55,10 @@ class Options:
     data_root: Path | None = None
     path: tuple[str, ...] = ("/opt/cni/bin",)
     spool: Path | None = None
+    runtime: Path | None = None
+    """The container runtime's socket, for a daemon whose mounts are not the runtime's."""
+    shim: Path | None = None
+    """The shim program, which enters the runtime's mounts."""
     metrics: str = ""
     """HOST:PORT of the health page; empty for none."""
     threads: int = THREADS
@@ -81,7 +86,7 @@ def open_doors(options: Options) -> Doors:
         journal=SqliteJournal(options.state / "journal.db"),
         pools=LeaseFiles(default=data / "networks", roots=roots),
         backups=BackupFiles(roots=roots),
-        foreign=ForeignDoor(),
+        foreign=ForeignDoor(mounts=plugins_mounts(options)),
         source=ManifestSource(options.manifests) if options.manifests else NoSource(),
         networks=NetworkFiles(options.primary, options.networks),
         status=StatusFiles(options.status) if options.status else NoStatus(),
@@ -96,6 +101,13 @@ def open_doors(options: Options) -> Doors:
         ),
         cache=MultusCache(data),
     )
+
+
+def plugins_mounts(options: Options) -> RuntimeMounts | None:
+    """Return where foreign plugins run that no shim asked for; None for this process's mounts."""
+    if options.runtime is None or options.shim is None:
+        return None
+    return RuntimeMounts(options.runtime, options.shim)
 
 
 class Daemon:
