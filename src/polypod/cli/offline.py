@@ -18,7 +18,7 @@ from polypod.kube.manifests import ManifestSource
 from polypod.kube.nothing import NoSource, NoStatus
 from polypod.store.backups import BackupFiles
 from polypod.store.journal import SqliteJournal
-from polypod.store.leases import LeaseFiles
+from polypod.store.looking import LookingPools
 from polypod.store.networks import NetworkFiles
 from polypod.store.nothing import NoJournal
 
@@ -54,7 +54,7 @@ def looking(place: Place) -> Doors:
     return Doors(
         kernel=KernelDoor(),
         journal=NoJournal(),
-        pools=LeaseFiles(default=leases, roots=roots),
+        pools=LookingPools(default=leases, roots=roots),
         backups=BackupFiles(roots=roots),
         foreign=ForeignDoor(inherited=os.environ),
         source=ManifestSource(place.manifests) if place.manifests else NoSource(),

@@ -1,23 +1,33 @@
-"""What an ADD would do, without doing it: for `explain` and for dry runs."""
+"""What an ADD would do, without doing it: for `explain` and for dry runs.
+
+It is given doors that only look: their pools choose addresses and take none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar, cast
 
 import msgspec
 
 from polypod.cni import fields, lists
 from polypod.cni import request as cni_request
 from polypod.cni.request import Request
+from polypod.cni.result import Interface, Result
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Doors, Namespaces, Pod
 from polypod.engine.resolve import DEFAULT_NETWORK, NETWORKS, resolve
 from polypod.errors import InvalidConfigError, PolypodError
 from polypod.ipam import IPAM
+from polypod.ipam._shape import LeaseCall
+from polypod.plan.facts import Facts, Link, LinkQuery, Query, Where
+from polypod.plan.ops import SHARED
 from polypod.plugins import PLUGINS
 from polypod.plugins._shape import Call
 
-NETNS = "/dry-run"
+NETNS, CONTAINER = "/dry-run", "dry-run"
+T = TypeVar("T")
 
 
 def lines(namespace: str, name: str, doors: Doors) -> Iterator[str]:
@@ -46,13 +56,13 @@ def attachments(request: Request, pod: Pod | None, doors: Doors) -> Iterator[str
     """
     with doors.kernel.enter(sandbox=None, host=None) as namespaces:
         for attachment in resolve(request, pod, doors):
-            yield from _attachment(attachment, namespaces)
+            yield from _attachment(attachment, namespaces, doors)
 
 
 def _request(namespace: str, name: str) -> Request:
     environment = {
         "CNI_COMMAND": "ADD",
-        "CNI_CONTAINERID": "dry-run",
+        "CNI_CONTAINERID": CONTAINER,
         "CNI_NETNS": NETNS,
         "CNI_IFNAME": "eth0",
         "CNI_PATH": "/opt/cni/bin",
@@ -62,58 +72,122 @@ def _request(namespace: str, name: str) -> Request:
     return cni_request.parse(environment, stdin)
 
 
-def _attachment(attachment: Attachment, namespaces: Namespaces) -> Iterator[str]:
+def _attachment(attachment: Attachment, namespaces: Namespaces, doors: Doors) -> Iterator[str]:
     network = attachment.network
     role = "primary" if attachment.is_primary else "secondary"
     yield (
         f"  {attachment.ifname}: {attachment.display_name} ({role}),"
         f" network {network.name!r}, CNI {network.cni_version}"
     )
+    yield from _asked(attachment)
+    prev: Result | None = None
     for index in range(len(network.plugins)):
         config = lists.plugin_config(
             network, index, prev_result=None, capability_args=attachment.capabilities
         )
-        yield from _plugin(config, attachment, namespaces)
+        prev = yield from _plugin(config, attachment, prev, namespaces, doors)
+
+
+def _asked(attachment: Attachment) -> Iterator[str]:
+    """Yield what the selection asks for beside the network."""
+    asked = {key: value for key, value in attachment.capabilities.items() if value}
+    if attachment.default_route:
+        asked["default-route"] = list(attachment.default_route)
+    if asked:
+        yield f"    asks for {', '.join(f'{key} {shown(asked[key])}' for key in sorted(asked))}"
 
 
 def _plugin(
-    config: dict[str, object], attachment: Attachment, namespaces: Namespaces
-) -> Iterator[str]:
+    config: dict[str, object],
+    attachment: Attachment,
+    prev: Result | None,
+    namespaces: Namespaces,
+    doors: Doors,
+) -> Generator[str, None, Result | None]:
+    """Yield one plugin's plan; return about what it would report, None when that is not known."""
     type_ = fields.text(config, "type")
-    plugin = PLUGINS.get(type_)
+    plugin = _built_in(PLUGINS, type_, attachment, doors)
     if plugin is None:
         yield f"    plugin {type_}: foreign, looked for in {':'.join(attachment.path)}"
-        return
-    ipam_type = fields.text(fields.table(config, "ipam") or {}, "type")
-    source = "built in" if ipam_type in IPAM else "foreign"
-    yield f"    plugin {type_}: built in" + (
-        f", addresses by {ipam_type} ({source})" if ipam_type else ""
-    )
-    if ipam_type:
-        yield "      ops follow from the lease, which a dry run does not take"
-        return
+        return None
     call = Call(
-        container_id="dry-run",
+        container_id=CONTAINER,
         ifname=attachment.ifname,
         netns=NETNS,
         network=attachment.network.name,
         cni_version=attachment.network.cni_version,
         config=config,
         arguments=attachment.arguments,
+        prev_result=prev,
     )
+    ipam_type = fields.text(fields.table(config, "ipam") or {}, "type")
+    ipam = _built_in(IPAM, ipam_type, attachment, doors)
+    source = "built in" if ipam is not None else "foreign"
+    addresses = f", addresses by {ipam_type} ({source})" if ipam_type else ""
+    yield f"    plugin {type_}: built in{addresses}"
+    if ipam_type and ipam is None:
+        yield "      its ops follow from the lease, which a dry run does not take"
+        return None
     try:
-        ops = plugin.plan_add(call, namespaces.look(plugin.reads(call)), None)
+        lease = None if ipam is None else ipam.add(_lease_call(call), doors.pools)
+        ops = plugin.plan_add(call, _facts(plugin.reads(call), call, namespaces), lease)
     except PolypodError as error:
         yield f"      would fail: {error.cause}"
-        return
+        return None
     for op in ops:
-        yield f"      {_op(op)}"
+        yield f"      {shown(op)}{'  (shared: stays on DEL)' if isinstance(op, SHARED) else ''}"
+    return _about(call, lease)
 
 
-def _op(op: msgspec.Struct) -> str:
-    told = {
-        key: value
-        for key, value in msgspec.structs.asdict(op).items()
-        if value not in ("", 0, False, None, ())
-    }
-    return f"{type(op).__name__}({', '.join(f'{key}={value}' for key, value in told.items())})"
+def _built_in(table: Mapping[str, T], type_: str, attachment: Attachment, doors: Doors) -> T | None:
+    """Return a built-in; in the primary's own chain a binary on the host wins."""
+    found = table.get(type_)
+    if found is not None and attachment.is_primary and doors.foreign.has(type_, attachment.path):
+        return None
+    return found
+
+
+def _facts(queries: Sequence[Query], call: Call, namespaces: Namespaces) -> Facts:
+    """Look, and take the interface that an earlier plugin of the chain makes for granted."""
+    found = namespaces.look(queries)
+    own = LinkQuery(Where.SANDBOX, call.ifname)
+    if call.prev_result is None or found.answers.get(own) is not None:
+        return found
+    made = Link(name=call.ifname, index=0, up=True)
+    return Facts({query: made if query == own else found.answers[query] for query in queries})
+
+
+def _lease_call(call: Call) -> LeaseCall:
+    return LeaseCall(
+        container_id=call.container_id,
+        ifname=call.ifname,
+        network=call.network,
+        cni_version=call.cni_version,
+        config=call.config,
+        arguments=call.arguments,
+        prev_result=call.prev_result,
+    )
+
+
+def _about(call: Call, lease: Result | None) -> Result:
+    """Return a result that a next plugin of the chain can plan with."""
+    before = call.prev_result or Result(interfaces=(Interface(name=call.ifname, sandbox=NETNS),))
+    return before if lease is None else replace(before, ips=lease.ips, routes=lease.routes)
+
+
+def shown(value: object) -> str:
+    """Return an op, or a value of one, as people read it: what is at its default is left out."""
+    if isinstance(value, msgspec.Struct):
+        told = {
+            key: found
+            for key, found in msgspec.structs.asdict(value).items()
+            if found not in ("", 0, False, None, ())
+        }
+        name = type(value).__name__.removesuffix("Spec")
+        return f"{name}({', '.join(f'{key}={shown(found)}' for key, found in told.items())})"
+    if isinstance(value, (tuple, list)):
+        items = cast("Sequence[object]", value)
+        return (
+            f"[{', '.join(shown(item) for item in items)}]" if len(items) > 1 else shown(items[0])
+        )
+    return " ".join(str(value).split())
