@@ -29,6 +29,7 @@ FEATURES = {
     "ipvlan": Feature(f"{_PAIR} && ip link add link p name t type ipvlan mode l3s"),
     "8021q": Feature(f"{_PAIR} && ip link add link p name t type vlan id 5"),
     "bridge-vlan": Feature("ip link add name t type bridge vlan_filtering 1"),
+    "vrf": Feature("ip link add name t type vrf table 9"),
     "dummy": Feature("ip link add name t type dummy"),
     # The kernel of ./dev vm has the bridge family of nftables, and no other.
     "nft-inet": Feature("nft add table inet t", in_vm=False),

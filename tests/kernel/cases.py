@@ -239,6 +239,13 @@ LINKS = {
         twice="file exists",
         undone=True,
     ),
+    "macvlan on a link by its alternative name": Case(
+        op=ops.AddMacvlan(ifname="net1", parent="enp3s0"),
+        host=(*PARENT, "link property add dev up0 altname enp3s0"),
+        shows=_link(SANDBOX, "net1", linkinfo={"info_kind": "macvlan"}),
+        twice="file exists",
+        undone=True,
+    ),
     "macvlan on a VLAN": Case(
         op=ops.AddMacvlan(ifname="net1", parent="up0.5"),
         host=(*PARENT, "link add link up0 name up0.5 type vlan id 5", "link set up0.5 up"),

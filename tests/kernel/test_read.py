@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -159,7 +160,7 @@ def test_links_addresses_and_routes_are_those_that_ip_shows(lines: list[str]) ->
 def with_operstate(link: Link, state: str) -> Link:
     """Return a link in another operational state: it follows the carrier, a moment later."""
     assert state in {"up", "down", "lowerlayerdown", "unknown"}
-    return Link(**{**{name: getattr(link, name) for name in link.__slots__}, "operstate": state})
+    return dataclasses.replace(link, operstate=state)
 
 
 def test_nothing_is_found_where_nothing_is(world: World) -> None:

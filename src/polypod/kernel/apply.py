@@ -5,6 +5,7 @@ Plugins decided; here is only how the kernel is told. Errors keep the reference'
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import cast
 
@@ -45,26 +46,42 @@ def set_link(op: ops.SetLink, spaces: Spaces) -> None:
     link = spaces.link(op.where, op.name)
     if link is None:
         raise PluginError(f'failed to get "{op.name}": Link not found')
-    socket = spaces.socket(op.where)
+    for what, body in _changes(op, link.index):
+        try:
+            spaces.socket(op.where).one(links.RTM_NEWLINK, 0, body)
+        except KernelError as error:
+            set_back(op, spaces)
+            raise PluginError(
+                f'failed to set {what} of "{op.name}": {error.cause}', hint=error.hint
+            ) from error
+
+
+def set_back(op: ops.SetLink, spaces: Spaces) -> None:
+    """Write the former values back, as far as the kernel takes them."""
+    if op.previous is None:
+        return
+    for _, body in _changes(op.previous, spaces.index(op.where, op.name)):
+        with contextlib.suppress(KernelError):
+            spaces.socket(op.where).one(links.RTM_NEWLINK, 0, body)
+
+
+def _changes(op: ops.SetLink, index: int) -> list[tuple[str, bytes]]:
+    """Return a message for each attribute, with its name."""
     parts: list[tuple[str, bytes]] = []
     if op.mac is not None:
-        parts.append(("MAC", links.header(link.index) + attr(1, links.mac_bytes(op.mac))))
+        parts.append(("MAC", links.header(index) + attr(1, links.mac_bytes(op.mac))))
     flags = ((op.promisc, links.IFF_PROMISC), (op.allmulti, links.IFF_ALLMULTI), (op.up, 1))
     parts.extend(
-        ("flags", links.header(link.index, mask if wanted else 0, mask))
+        ("flags", links.header(index, mask if wanted else 0, mask))
         for wanted, mask in flags
         if wanted is not None
     )
     if op.mtu is not None:
-        parts.append(("MTU", links.header(link.index) + u32(links.IFLA_MTU, op.mtu)))
+        parts.append(("MTU", links.header(index) + u32(links.IFLA_MTU, op.mtu)))
     if op.tx_queue_len is not None:
         queue = u32(links.IFLA_TXQLEN, op.tx_queue_len)
-        parts.append(("transmit queue length", links.header(link.index) + queue))
-    for what, body in parts:
-        try:
-            socket.one(links.RTM_NEWLINK, 0, body)
-        except KernelError as error:
-            raise PluginError(f'failed to set {what} of "{op.name}": {error.cause}') from error
+        parts.append(("transmit queue length", links.header(index) + queue))
+    return parts
 
 
 def write_sysctl(op: ops.WriteSysctl, spaces: Spaces) -> None:

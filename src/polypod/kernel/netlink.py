@@ -136,15 +136,18 @@ def _error(message: Message) -> KernelError | None:
     (code,) = unpacked(_code, message.body)
     if code == 0:
         return None
-    cause = reason(-code)
-    if message.flags & NLM_F_ACK_TLVS:
-        _, inner = unpacked(_refused, message.body)
-        skip = 16 if message.flags & NLM_F_CAPPED else inner
-        told = attributes(message.body[4 + skip :]).get(_ERR_MSG, b"").rstrip(b"\0")
-        if told:
-            words = told.decode(errors="replace")
-            return KernelError(cause, errno=-code, hint=f"the kernel says: {words}")
-    return KernelError(cause, errno=-code)
+    words = _extended(message) if message.flags & NLM_F_ACK_TLVS else ""
+    hint = f"the kernel says: {words}" if words else None
+    return KernelError(reason(-code), errno=-code, hint=hint)
+
+
+def _extended(message: Message) -> str:
+    """Return the kernel's own words: after the code, and after what was refused if it is there."""
+    skip = 0  # the end of a dump repeats nothing
+    if message.type == NLMSG_ERROR:
+        skip = 16 if message.flags & NLM_F_CAPPED else unpacked(_refused, message.body)[1]
+    told = attributes(message.body[4 + skip :]).get(_ERR_MSG, b"")
+    return told.rstrip(b"\0").decode(errors="replace")
 
 
 def _failed(error: OSError) -> KernelError:

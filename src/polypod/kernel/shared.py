@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from polypod.errors import KernelError, PluginError
+from polypod.errors import KernelError, PluginError, PolypodError, UnsupportedError
 from polypod.kernel import links, routes, sysctl
-from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, attr, u32
+from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, attr, u32
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
 from polypod.plan.facts import Link, Where
 
-_EEXIST, _EADDRNOTAVAIL = 17, 99
+_EEXIST, _EOPNOTSUPP, _EADDRNOTAVAIL = 17, 95, 99
 _NEW = NLM_F_CREATE | NLM_F_EXCL
 _NATIVE = 1
 
@@ -24,9 +24,7 @@ def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
             socket.one(links.RTM_NEWLINK, _NEW, body)
         except KernelError as error:
             if error.errno != _EEXIST:
-                raise PluginError(
-                    f'failed to create bridge "{op.name}": could not add "{op.name}": {error.cause}'
-                ) from error
+                raise _bridge_error(op, error) from error
         with spaces.inside(Where.HOST):
             sysctl.write_if_there(f"net/ipv6/conf/{op.name}/accept_ra", "0")
         found = _bridge(op.name, spaces)
@@ -38,6 +36,18 @@ def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
     if not found.up or (op.promisc and not found.promisc):
         socket.one(links.RTM_NEWLINK, 0, links.header(found.index, flags, flags))
         spaces.keep_index(Where.HOST, op.name, found.index)
+
+
+def _bridge_error(op: ops.AddBridge, error: KernelError) -> PolypodError:
+    cause = f'failed to create bridge "{op.name}": could not add "{op.name}": {error.cause}'
+    if error.errno == _EOPNOTSUPP:
+        return _lacking("bridge VLAN filtering" if op.vlan_filtering else "bridges", cause)
+    return PluginError(cause, hint=error.hint)
+
+
+def _lacking(feature: str, cause: str) -> PolypodError:
+    hint = f"this kernel lacks {feature}: load the module, or use another kernel"
+    return UnsupportedError(cause, hint=hint, code=999)
 
 
 def _bridge(name: str, spaces: Spaces) -> Link:
@@ -90,12 +100,19 @@ def add_vlan_gateway(op: ops.AddVlanGateway, spaces: Spaces) -> None:
         if error.errno == _EEXIST:
             return
         raise PluginError(f'failed to create vlan veth "{op.name}": {error.cause}') from error
+    try:
+        _set_up_pair(op, bridge, spaces)
+    except PolypodError:
+        # The next ADD would take half a gateway for a whole one.
+        socket.one(links.RTM_DELLINK, 0, links.header(_bridge(op.name, spaces).index))
+        raise
+
+
+def _set_up_pair(op: ops.AddVlanGateway, bridge: Link, spaces: Spaces) -> None:
+    socket = spaces.socket(Where.HOST)
     peer = _bridge(op.peer, spaces)
-    socket.one(
-        links.RTM_NEWLINK,
-        0,
-        links.header(peer.index, 1, 1) + u32(links.IFLA_MASTER, bridge.index),
-    )
+    master = links.header(peer.index, 1, 1) + u32(links.IFLA_MASTER, bridge.index)
+    socket.one(links.RTM_NEWLINK, 0, master)
     set_vlans(peer.index, op.vlan, (), spaces, clear=op.clear)
     own = _bridge(op.name, spaces)
     socket.one(links.RTM_NEWLINK, 0, links.header(own.index, 1, 1))
@@ -105,18 +122,20 @@ def set_vlans(
     index: int, pvid: int, tagged: tuple[int, ...], spaces: Spaces, *, clear: bool
 ) -> None:
     """Set the VLANs of a bridge port."""
-    socket = spaces.socket(Where.HOST)
-    if clear:
-        for vid in _vlans(index, spaces):
-            body = links.port_vlan(index, vid, native=False)
-            socket.one(links.RTM_DELLINK, 0, body)
+    present = _vlans(index, spaces) if clear else ()
     wanted = [(pvid, True)] if pvid else []
     wanted += [(vid, False) for vid in tagged]
-    for vid, native in wanted:
-        try:
-            socket.one(links.RTM_SETLINK, 0, links.port_vlan(index, vid, native=native))
-        except KernelError as error:
-            raise PluginError(f"failed to setup vlan tag {vid}: {error.cause}") from error
+    acts = [(vid, links.RTM_DELLINK, False) for vid in present]
+    acts += [(vid, links.RTM_SETLINK, native) for vid, native in wanted]
+    answers = spaces.socket(Where.HOST).many(
+        [Message(kind, 0, links.port_vlan(index, vid, native=native)) for vid, kind, native in acts]
+    )
+    for (vid, _, _), answer in zip(acts, answers, strict=True):
+        if isinstance(answer, KernelError):
+            cause = f"failed to setup vlan tag {vid}: {answer.cause}"
+            if answer.errno == _EOPNOTSUPP:
+                raise _lacking("bridge VLAN filtering", cause) from answer
+            raise PluginError(cause, hint=answer.hint) from answer
 
 
 def _vlans(index: int, spaces: Spaces) -> tuple[int, ...]:

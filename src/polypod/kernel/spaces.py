@@ -103,7 +103,9 @@ class Spaces:
         if body is None:
             self.forget(where, name)
             return None
-        return self.heard(where, body)
+        link = self.heard(where, body)
+        self._indexes[where, name] = link.index  # it may be an alternative name
+        return link
 
     def link_body(self, where: Where, name: str) -> bytes | None:
         """Return the message about a link, None when it, or the sandbox, is not there."""
