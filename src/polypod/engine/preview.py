@@ -108,7 +108,7 @@ def _plugin(
     type_ = fields.text(config, "type")
     plugin = _built_in(PLUGINS, type_, attachment, doors)
     if plugin is None:
-        yield f"    plugin {type_}: foreign, looked for in {':'.join(attachment.path)}"
+        yield f"    plugin {type_}: {_foreign(type_, attachment, doors)}"
         return None
     call = Call(
         container_id=CONTAINER,
@@ -122,7 +122,7 @@ def _plugin(
     )
     ipam_type = fields.text(fields.table(config, "ipam") or {}, "type")
     ipam = _built_in(IPAM, ipam_type, attachment, doors)
-    source = "built in" if ipam is not None else "foreign"
+    source = "built in" if ipam is not None else _foreign(ipam_type, attachment, doors)
     addresses = f", addresses by {ipam_type} ({source})" if ipam_type else ""
     yield f"    plugin {type_}: built in{addresses}"
     if ipam_type and ipam is None:
@@ -145,6 +145,12 @@ def _built_in(table: Mapping[str, T], type_: str, attachment: Attachment, doors:
     if found is not None and attachment.is_primary and doors.foreign.has(type_, attachment.path):
         return None
     return found
+
+
+def _foreign(type_: str, attachment: Attachment, doors: Doors) -> str:
+    """Tell where a plugin that is not built in is looked for, and whether it is there."""
+    found = "found" if doors.foreign.has(type_, attachment.path) else "not found"
+    return f"foreign, {found} in {':'.join(attachment.path)}"
 
 
 def _facts(queries: Sequence[Query], call: Call, namespaces: Namespaces) -> Facts:

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -19,6 +19,7 @@ from polypod.errors import DecodeError, InvalidAnnotationError
 
 MAX_BYTES = 256 << 10
 MAX_NETWORKS = 64
+T = TypeVar("T")
 _label = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _mac = re.compile(
     r"([0-9a-fA-F]{2}([:-])[0-9a-fA-F]{2}(\2[0-9a-fA-F]{2}){4}((\2[0-9a-fA-F]{2}){2})?"
@@ -57,9 +58,11 @@ def parse(annotation: str, default_namespace: str) -> tuple[Selection, ...]:
     if len(annotation) > MAX_BYTES:
         raise _bad(f"longer than {MAX_BYTES} bytes")
     if any(sign in annotation for sign in '[{"'):
-        found = tuple(_element(e, default_namespace) for e in _decode(annotation))
-    else:
-        found = tuple(_item(item, default_namespace) for item in annotation.split(","))
+        return tuple(_element(e, default_namespace) for e in _counted(_decode(annotation)))
+    return tuple(_item(item, default_namespace) for item in _counted(annotation.split(",")))
+
+
+def _counted(found: list[T]) -> list[T]:
     if len(found) > MAX_NETWORKS:
         raise _bad(f"more than {MAX_NETWORKS} networks")
     return found

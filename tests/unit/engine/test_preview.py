@@ -69,7 +69,7 @@ def test_it_changes_nothing(node: Node) -> None:
 def test_a_foreign_plugin_is_named_with_where_it_is_looked_for(node: Node) -> None:
     node.add_pod("default", "p", networks="other")
 
-    assert has(explained(node), "plugin vendor: foreign, looked for in /opt/cni/bin")
+    assert has(explained(node), "plugin vendor: foreign, found in /opt/cni/bin")
 
 
 def test_the_ops_behind_a_foreign_ipam_are_not_known(node: Node) -> None:
@@ -79,7 +79,7 @@ def test_the_ops_behind_a_foreign_ipam_are_not_known(node: Node) -> None:
 
     lines = explained(node)
 
-    assert has(lines, "addresses by dhcp (foreign)")
+    assert has(lines, "addresses by dhcp (foreign, not found in /opt/cni/bin)")
     assert has(lines, "its ops follow from the lease")
 
 
