@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -131,7 +131,7 @@ def test_bad_input_is_answered_soon_and_changes_nothing(
     changed: dict[str, str],
     stdin: bytes,
     code: int,
-    record_property: pytest.RecordProperty,
+    record_property: Callable[[str, object], None],
 ) -> None:
     live.start()
     live.sandbox("bad")

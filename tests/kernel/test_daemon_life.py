@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.kernel.live import CALLED, PRIMARY, Live
@@ -72,7 +72,7 @@ def test_a_daemon_that_stands_by_takes_over_and_the_first_waits_its_turn(live: L
 
 
 def test_a_restart_leaves_a_gap_in_which_no_call_fails(
-    live: Live, record_property: pytest.RecordProperty
+    live: Live, record_property: Callable[[str, object], None]
 ) -> None:
     names = [f"gap{number}" for number in range(6)]
     for name in names:

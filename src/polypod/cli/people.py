@@ -9,16 +9,17 @@ import sys
 
 import click
 
-from polypod.cli import attachments, completion, explain, install, plugins, ps, version
+from polypod.cli import attachments, completion, explain, install, plugins, ps, shim, version
 from polypod.cli.suggest import Verbs
 from polypod.errors import PolypodError
 
+HELP = {"help_option_names": ["-h", "--help"]}
 REFUSED, INTERRUPTED, CLOSED_PIPE = 1, 130, 141
 
 
 @click.group(
     cls=Verbs,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
     epilog="Exit status: 0 done, 1 refused, 2 wrong usage. `polypod VERB -h` has examples.",
 )
 @click.version_option(version.number(), prog_name="polypod")
@@ -36,10 +37,12 @@ for verb in (
     ps.ps,
     explain.explain,
     install.install,
+    shim.uninstall,
     plugins.plugin,
     completion.completion,
     version.version,
 ):
+    verb.context_settings |= HELP  # also where a verb is looked at without its group
     polypod.add_command(verb)
 
 
