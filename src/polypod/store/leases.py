@@ -1,116 +1,25 @@
 """host-local's files: one per address, named by it, under the reference's lock.
 
-The layout is the reference plugin's to the byte, so that both can share a node.
+The layout is the reference plugin's to the byte, so that both can share a node. Which folders may
+be used is decided here; what is in one is shelf.py's subject.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import ipaddress
-import logging
 import os
+import threading
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from polypod.errors import InvalidConfigError, StorageError
 from polypod.store import files
 from polypod.store.roots import Roots
+from polypod.store.shelf import MAX_BYTES, FilePool, Shelf
 
-log = logging.getLogger("polypod.store")
-MAX_BYTES = 1 << 16
 ETC = Path("/etc/resolv.conf")
-_WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class FilePool:
-    """One network's folder, while its lock is held."""
-
-    def __init__(self, folder: int) -> None:
-        """Keep the open folder."""
-        self._folder = folder
-
-    def owner(self, address: str) -> str | None:
-        """Return an address's content, None when it is free."""
-        return (self._content(address) or "") or None
-
-    def owned(self, container_id: str, ifname: str) -> tuple[str, ...]:
-        """Return the addresses of an attachment, legacy id-only files included."""
-        mine = {f"{container_id}\r\n{ifname}", container_id}
-        return tuple(a for a in self._addresses() if (self.owner(a) or "").strip() in mine)
-
-    def reserve(self, address: str, container_id: str, ifname: str) -> bool:
-        """Create an address's file exclusively; False when somebody has it.
-
-        An empty file is nobody's: whoever made it ended before it could write, since both are done
-        under the lock. The reference never gives such an address out again.
-
-        Raises:
-            StorageError: the disk refused; the address is free.
-        """
-        exclusive = 0 if self._content(address) == "" else os.O_EXCL
-        try:
-            fd = os.open(address, _WRITE | os.O_CREAT | exclusive, 0o600, dir_fd=self._folder)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise StorageError(f"lease {address}: {error.strerror}") from error
-        try:
-            files.write_all(fd, f"{container_id}\r\n{ifname}".encode())
-        except OSError as error:
-            files.remove(self._folder, address)
-            raise StorageError(f"lease {address}: {error.strerror}") from error
-        finally:
-            os.close(fd)
-        return True
-
-    def last_reserved(self, set_index: int) -> str:
-        """Return what a set handed out last, empty when unknown."""
-        return (self._content(f"last_reserved_ip.{set_index}") or "").strip()
-
-    def keep_last_reserved(self, set_index: int, address: str) -> None:
-        """Remember what a set handed out last; a disk that refuses costs the round robin only."""
-        name, content = f"last_reserved_ip.{set_index}", address.encode()
-        try:
-            fd = os.open(name, _WRITE | os.O_CREAT, 0o600, dir_fd=self._folder)
-            try:
-                files.write_all(fd, content)
-                os.ftruncate(fd, len(content))
-            finally:
-                os.close(fd)
-        except OSError as error:
-            log.warning("lease.unremembered file=%s cause=%r", name, error.strerror)
-
-    def release(self, container_id: str, ifname: str) -> tuple[str, ...]:
-        """Free an attachment's addresses, or, without any, legacy id-only ones.
-
-        Raises:
-            StorageError: the disk refused.
-        """
-        freed = self._free(f"{container_id}\r\n{ifname}")
-        return freed or self._free(container_id)
-
-    def _free(self, content: str) -> tuple[str, ...]:
-        freed = tuple(a for a in self._addresses() if (self.owner(a) or "").strip() == content)
-        for address in freed:
-            files.remove(self._folder, address)
-        return freed
-
-    def _addresses(self) -> Sequence[str]:
-        return [name for name in os.listdir(self._folder) if _is_address(name)]
-
-    def _content(self, name: str) -> str | None:
-        raw = files.read(self._folder, name, MAX_BYTES)
-        return None if raw is None else raw.decode(errors="replace")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+MAX_SHELVES = 64
+"""Networks whose folders are kept open."""
 
 
 class LeaseFiles:
@@ -121,6 +30,8 @@ class LeaseFiles:
         self._default = default.absolute()
         self._chosen = Roots(None)
         self._roots = Roots(roots)
+        self._guard = threading.Lock()
+        self._shelves: dict[tuple[str, str], Shelf] = {}
 
     @contextlib.contextmanager
     def locked(self, directory: str, network: str) -> Generator[FilePool]:
@@ -132,18 +43,30 @@ class LeaseFiles:
         """
         if not network or "/" in network or network in {".", ".."} or "\0" in network:
             raise InvalidConfigError(f"invalid network name {network[:100]!r}")
+        shelf = self._shelf(directory, network)
+        with shelf.locked() as pool:
+            yield pool
+
+    def _shelf(self, directory: str, network: str) -> Shelf:
+        """Return the network's shelf: the one that is open, if it still is what its path names."""
+        key = (directory, network)
+        with self._guard:
+            known = self._shelves.get(key)
+        if known is not None and known.is_at(f"{directory or self._default}/{network}"):
+            return known
+        fresh = self._opened(directory, network)
+        with self._guard:
+            if self._shelves.get(key) is known:
+                self._shelves[key] = fresh
+            while len(self._shelves) > MAX_SHELVES:
+                del self._shelves[next(iter(self._shelves))]
+            return self._shelves.get(key, fresh)
+
+    def _opened(self, directory: str, network: str) -> Shelf:
         roots = self._roots if directory else self._chosen
         base = Path(directory) if directory else self._default
         with roots.opened(base / network, make=0o755) as folder:
-            try:
-                lock = os.open("lock", _LOCK, 0o750, dir_fd=folder)
-            except OSError as error:
-                raise StorageError(f"lease lock: {error.strerror}: {base / network}") from error
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                yield FilePool(folder)
-            finally:
-                os.close(lock)
+            return Shelf(os.dup(folder))
 
     def resolv_conf(self, path: str) -> str:
         """Return the text of a resolv.conf.
