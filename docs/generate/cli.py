@@ -73,7 +73,9 @@ def _verb(name: str, command: click.Command) -> str:
     if name == "polypod daemon":
         told = daemon.parser().description or ""
         return f"## {name}\n\n{told}\n\n" + table(("Option", "Default", "Meaning"), daemon_rows())
-    usage = " ".join([name, *command.collect_usage_pieces(click.Context(command))])
+    usage = " ".join(
+        [name, *command.collect_usage_pieces(click.Context(command, **command.context_settings))]
+    )
     told = _told(command)
     if name == "polypod plugin":
         told += f" TYPE is one of {', '.join(f'`{known}`' for known in sorted(PLUGIN_NAMES))}."
@@ -85,11 +87,11 @@ def _verb(name: str, command: click.Command) -> str:
 def _told(command: click.Command) -> str:
     """Return what a verb's docstring says; what click is told not to wrap becomes a block."""
     paragraphs: list[str] = []
-    for part in docstring(command.callback).split("\n\n"):
+    for part in (*docstring(command.callback).split("\n\n"), command.epilog or ""):
         if part.startswith("\b"):
             lines = part.removeprefix("\b").strip("\n").splitlines()
             paragraphs.append("```text\n" + "\n".join(lines) + "\n```")
-        else:
+        elif part:
             paragraphs.append(" ".join(part.split()))
     return "\n\n".join(paragraphs)
 

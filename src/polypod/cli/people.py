@@ -42,7 +42,7 @@ for verb in (
     completion.completion,
     version.version,
 ):
-    verb.context_settings |= HELP  # also where a verb is looked at without its group
+    verb.context_settings.update(HELP)  # also where a verb is looked at without its group
     polypod.add_command(verb)
 
 
