@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class FakeClock:
     """Wall time and monotonic time, moved by hand."""
@@ -31,10 +33,15 @@ class Trace:
     def __init__(self) -> None:
         """Begin empty."""
         self.stops: list[str] = []
+        self.watch: Callable[[str], None] | None = None
+        """Told of each call before it does anything; one that raises is a crash at that place."""
 
     def stop(self, name: str, detail: str = "") -> None:
         """Write one call down."""
-        self.stops.append(f"{name} {detail}".rstrip())
+        told = f"{name} {detail}".rstrip()
+        if self.watch is not None:
+            self.watch(told)
+        self.stops.append(told)
 
     def names(self) -> list[str]:
         """Return the calls without their details."""

@@ -172,6 +172,14 @@ class Node:
         asked = Sandbox(container_id="", netns="").request("GC", config)
         collect.collect(asked, Caller(), self.doors())
 
+    def recover(self) -> int:
+        """Do what the daemon does when it starts; return how many containers were half made.
+
+        Raises:
+            PolypodError: as engine.collect.
+        """
+        return collect.recover(self.doors())
+
     def is_ready(self) -> None:
         """Run STATUS.
 
