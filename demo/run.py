@@ -68,6 +68,7 @@ def main(words: Sequence[str]) -> int:
     try:
         _run(screen, made, with_shell=options.shell)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not stop the cleaning
         screen.say("interrupted: taking the lab down")
         made.remove()
         return 130
@@ -114,6 +115,10 @@ def _build(screen: Screen, made: Lab) -> list[Pod]:
     for feature, answer in lacking.items():
         without = [pod.name for pod in everything if feature in pod.needs]
         screen.say(f"this kernel has no {feature} ({answer}); left out: {', '.join(without)}")
+    if lacking:
+        screen.say(
+            "(./dev demo --vm runs on a kernel that has everything, as a process, on Debian)"
+        )
     shutil.rmtree(FOLDER, ignore_errors=True)
     for name in ("alpha", "beta"):
         folder = FOLDER / name
