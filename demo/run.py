@@ -117,7 +117,7 @@ def _build(screen: Screen, made: Lab) -> list[Pod]:
         screen.say(f"this kernel has no {feature} ({answer}); left out: {', '.join(without)}")
     if lacking:
         screen.say(
-            "(./dev demo --vm runs on a kernel that has everything, as a process, on Debian)"
+            "(./dev demo --vm runs all of them on another kernel, on Debian)"
         )
     shutil.rmtree(FOLDER, ignore_errors=True)
     for name in ("alpha", "beta"):
