@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +14,11 @@ import pytest
 from tests.kernel.live import CALLED, NETNS, PRIMARY, Live
 
 from polypod.daemon import frames
-from polypod.daemon.frames import Deadline, Kind
+from polypod.daemon.frames import Deadline, Kind, Reader, blob, number
 from polypod.daemon.wire import WireRequest, render_request
 
+SEED = 11
+PASS_ON = 'sed "s/.*\\"prevResult\\"://; s/,\\"type\\".*//"'
 SLOW = {
     **PRIMARY,
     "plugins": [*PRIMARY["plugins"], {"type": "slow"}],
@@ -32,9 +36,8 @@ def live() -> Iterator[Live]:
 def gate(live: Live) -> str:
     """A plugin that says when its ADD began, and waits to be let on; it answers prevResult."""
     wait = f"touch {live.folder}/began; while ! test -e {live.folder}/go-on; do sleep 0.02; done"
-    answer = 'sed "s/.*\\"prevResult\\"://; s/,\\"type\\".*//"'
     said = f'echo "$CNI_COMMAND" >>{live.folder}/verbs'
-    return f'{said}\nif test "$CNI_COMMAND" = ADD; then {wait}; {answer}; fi'
+    return f'{said}\nif test "$CNI_COMMAND" = ADD; then {wait}; {PASS_ON}; fi'
 
 
 def wait_for(condition: Callable[[], bool], live: Live) -> None:
@@ -192,3 +195,54 @@ def test_the_namespace_may_be_named_by_any_path_that_leads_there(live: Live) -> 
         link.unlink()
     assert codes == [0, 0], live.logged()
     assert nothing_is_left(live) and live.links_of("hidden") == set()
+
+
+def test_an_add_is_undone_when_its_last_answer_finds_nobody(live: Live) -> None:
+    # This caller plays the shim's part to the end, and hangs up right before its answer comes.
+    live.start()
+    live.sandbox("deaf")
+    fds: list[int] = []
+    with ask(live, "ADD", "deaf") as connection:
+        kind, payload = frames.receive(connection, Deadline(20), fds)
+        assert kind == Kind.RUN and live.ports() and live.leases()
+        frames.send(connection, Kind.RAN, ran(prev_result(payload)))
+
+    live.wait_logged("event=answer.undone")
+
+    assert nothing_is_left(live) and live.links_of("deaf") == set()
+    assert verbs(live) == ["DEL"]  # by the daemon itself: its caller is gone
+    (live.folder / "go-on").touch()
+    assert [live.call(verb, "deaf").code for verb in ("ADD", "DEL")] == [0, 0], live.logged()
+
+
+def prev_result(run: bytes) -> bytes:
+    """What the plugin of a RUN would answer."""
+    reader = Reader(run)
+    reader.blob()
+    for _ in range(reader.number()):
+        reader.blob()
+    return json.dumps(json.loads(reader.blob())["prevResult"]).encode()
+
+
+def ran(stdout: bytes) -> bytes:
+    return number(0) + number(0) + blob(stdout) + blob(b"")
+
+
+def test_callers_killed_at_any_time_leave_nothing_behind(live: Live) -> None:
+    live.plugin("slow", f'sleep 0.02\nif test "$CNI_COMMAND" = ADD; then {PASS_ON}; fi')
+    live.start()
+    dice = random.Random(SEED)
+    names = [f"reap{number}" for number in range(48)]
+    for name in names:
+        live.sandbox(name)
+
+    shims = [live.begin("ADD", name) for name in names]
+    for shim in dice.sample(shims, len(shims) // 2):
+        time.sleep(dice.uniform(0, 0.03))
+        shim.kill()
+    live.finish(shims)
+    deletes = [live.begin("DEL", name) for name in names]
+
+    assert live.finish(deletes) == [0] * len(names), live.logged()
+    wait_for(lambda: nothing_is_left(live), live)
+    assert not any(live.links_of(name) for name in names)

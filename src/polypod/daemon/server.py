@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from polypod.errors import StorageError
+from polypod.errors import ConflictError, StorageError
 
 log = logging.getLogger("polypod.server")
 BACKLOG = 1024
@@ -27,6 +27,7 @@ class Server:
         """Bind the socket; start() begins to accept.
 
         Raises:
+            ConflictError: somebody listens there, or has another file there.
             StorageError: the socket cannot be made there.
         """
         self._serve = serve
@@ -85,6 +86,7 @@ class Server:
 
 
 def _listen(path: Path) -> socket.socket:
+    _check_is_free(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     fresh = path.with_name(f".{path.name}.new")
     try:
@@ -100,6 +102,29 @@ def _listen(path: Path) -> socket.socket:
             f"socket {path}: {error.strerror or error}", hint="give --socket another path"
         ) from error
     return listener
+
+
+def _check_is_free(path: Path) -> None:
+    """Refuse a path where somebody listens, or where another kind of file is.
+
+    A socket without a listener was left by a daemon that was killed, and is replaced.
+    """
+    if not path.is_socket():
+        if os.path.lexists(path):
+            raise ConflictError(f"{path} is no socket", hint="give --socket another path")
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+        probe.settimeout(0)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            pass  # its queue is full
+        except OSError:
+            return
+    raise ConflictError(
+        f"another daemon listens at {path}",
+        hint="stop it, or give --socket another path; --state tells which daemon is meant",
+    )
 
 
 def peer_uid(connection: socket.socket) -> int:

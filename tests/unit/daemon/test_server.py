@@ -15,7 +15,7 @@ import pytest
 
 from polypod.daemon import server
 from polypod.daemon.server import Server
-from polypod.errors import StorageError
+from polypod.errors import ConflictError, StorageError
 
 NOBODY = 65534
 ASK = """
@@ -102,12 +102,42 @@ def test_a_place_that_cannot_be_had_is_an_error_with_a_hint(tmp_path: Path) -> N
     assert "--socket" in raised.value.hint
 
 
+def test_a_socket_where_somebody_listens_is_not_taken(listening: Path) -> None:
+    with pytest.raises(ConflictError, match="another daemon listens"):
+        Server(listening, greet, threads=1)
+
+    assert ask(listening) == "served"
+
+
+def test_another_kind_of_file_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(ConflictError, match="no socket"):
+        Server(tmp_path / "file", greet, threads=1)
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_a_socket_left_by_a_killed_daemon_is_replaced(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("s") / "s"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    running = Server(path, greet, threads=1)
+    running.start()
+
+    assert ask(path) == "served"
+
+    running.close()
+    assert not path.exists()
+
+
 def test_the_socket_of_a_successor_is_left_alone(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     path = tmp_path_factory.mktemp("s") / "s"
     first = Server(path, greet, threads=1)
     first.start()
+    path.unlink()
     second = Server(path, greet, threads=1)
     second.start()
     first.close()
