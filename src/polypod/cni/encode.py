@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import cast
 
+import msgspec
+
 from polypod.errors import DecodeError
 
 _surrogates = re.compile("[\ud800-\udfff]")
@@ -23,7 +25,11 @@ def _finish(text: str) -> bytes:
 
 def pretty(value: Mapping[str, object]) -> bytes:
     """Encode with four spaces of indent, keys in the order given."""
-    return _finish(json.dumps(value, indent=4, ensure_ascii=False))
+    try:
+        text = msgspec.json.format(msgspec.json.encode(value), indent=4).decode()
+    except (UnicodeError, TypeError, ValueError):  # half a surrogate pair, a number beyond 64 bits
+        text = json.dumps(value, indent=4, ensure_ascii=False)
+    return _finish(text)
 
 
 def compact(value: Mapping[str, object]) -> bytes:

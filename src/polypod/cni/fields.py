@@ -42,10 +42,10 @@ def name_of(mapping: Mapping[str, object], key: str) -> str | None:
     """Return the key under which Go's decoder would find `key`, None when there is none."""
     if key in mapping:
         return key
-    folded = key.casefold()
+    folded, length = key.casefold(), len(key)
     found: str | None = None
     for name in mapping:
-        if name.casefold() == folded:
+        if len(name) == length and name.casefold() == folded:
             found = name
     return found
 

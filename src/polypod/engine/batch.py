@@ -38,6 +38,8 @@ class Turn:
     ipam_type: str = ""
     ipam: Ipam | None = None
     """None without addresses, or when the IPAM plugin is a foreign one."""
+    asked: LeaseCall
+    """What the IPAM is asked."""
     queries: tuple[Query, ...] = ()
     lease: Result | None = None
     ops: tuple[Op, ...] = ()
@@ -79,7 +81,7 @@ def _expect_leases(turns: Sequence[Turn], doors: Doors) -> None:
     for turn in turns:
         with turn.progress.blamed(turn.type):
             turn.queries = turn.plugin.reads(turn.call)
-            directory = turn.ipam.pool_directory(lease_call(turn.call)) if turn.ipam else None
+            directory = turn.ipam.pool_directory(turn.asked) if turn.ipam else None
             if directory is not None:
                 step = LeaseStep(
                     type=turn.ipam_type, directory=directory, network=turn.call.network
@@ -93,7 +95,7 @@ def _lease(turn: Turn, doors: Doors) -> Result | None:
     """Get addresses when the plugin's configuration names an IPAM type."""
     if turn.has_foreign_ipam:
         return foreign_turn.add(turn.ipam_type, turn.call.config, turn.progress, doors)
-    return turn.ipam.add(lease_call(turn.call), doors.pools) if turn.ipam else None
+    return turn.ipam.add(turn.asked, doors.pools) if turn.ipam else None
 
 
 def lease_call(call: Call) -> LeaseCall:

@@ -91,11 +91,13 @@ def _turn(place: int, type_: str, plugin: Plugin, progress: Progress, doors: Doo
     config = _config(place, progress)
     ipam_type = fields.text(fields.table(config, "ipam") or {}, "type")
     is_foreign = attachment.is_primary and doors.foreign.has(ipam_type, attachment.path)
+    call = _call(config, progress, doors)
     return Turn(
         progress=progress,
         type=type_,
         plugin=plugin,
-        call=_call(config, progress, doors),
+        call=call,
+        asked=batch.lease_call(call),
         is_last=_is_last(place, progress),
         ipam_type=ipam_type,
         ipam=None if is_foreign else IPAM.get(ipam_type),

@@ -45,7 +45,7 @@ class Progress:
         if self.result is not None:
             self.record = msgspec.structs.replace(
                 self.record,
-                result=versions.render(self.result, "1.1.0"),
+                result=msgspec.json.encode(versions.to_json(self.result, "1.1.0")),
                 duration_s=doors.monotonic() - self.started,
             )
 

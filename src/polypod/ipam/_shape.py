@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from polypod.cni.result import Result
@@ -21,6 +21,10 @@ class LeaseCall:
     config: Mapping[str, object]
     arguments: str = ""
     prev_result: Result | None = None
+    notes: dict[str, object] = field(
+        default_factory=dict[str, object], init=False, compare=False, repr=False
+    )
+    """What was read out of the configuration: each of a plugin's methods would read it again."""
 
 
 class Pool(Protocol):

@@ -32,11 +32,19 @@ class Settings:
 
 
 def settings(call: LeaseCall) -> Settings:
-    """Read the configuration.
+    """Return the settings, read once a call.
 
     Raises:
         PluginError: malformed, in the reference's words.
     """
+    known = call.notes.get("host-local")
+    if isinstance(known, Settings):
+        return known
+    call.notes["host-local"] = found = _read(call)
+    return found
+
+
+def _read(call: LeaseCall) -> Settings:
     ipam = fields.table(call.config, "ipam")
     if ipam is None:
         raise PluginError("IPAM config missing 'ipam' key")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from polypod.cni import fields
@@ -66,11 +67,18 @@ def parse(entry: Mapping[str, object]) -> Range:
     Raises:
         PluginError: malformed.
     """
-    subnet = _subnet(fields.text(entry, "subnet"))
+    keys = ("subnet", "gateway", "rangeStart", "rangeEnd")
+    return _range(*(fields.text(entry, key) for key in keys))
+
+
+@lru_cache(maxsize=256)
+def _range(in_subnet: str, by_gateway: str, from_start: str, to_end: str) -> Range:
+    """Read one range's texts, remembered: a network's are those of every pod that it gets."""
+    subnet = _subnet(in_subnet)
     first, last = subnet.network_address + 1, subnet.broadcast_address
-    gateway = _address(fields.text(entry, "gateway")) or first
-    start = _address(fields.text(entry, "rangeStart")) or first
-    end = _address(fields.text(entry, "rangeEnd")) or (last - 1 if subnet.version == _V4 else last)
+    gateway = _address(by_gateway) or first
+    start = _address(from_start) or first
+    end = _address(to_end) or (last - 1 if subnet.version == _V4 else last)
     if start not in subnet or int(start) > int(end):
         raise PluginError(f"RangeStart {start} not in network {subnet}")
     if end not in subnet:

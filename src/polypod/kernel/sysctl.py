@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
-from pathlib import Path
 
 from polypod.errors import PluginError
 
 ROOT = "/proc/sys/"
+_MAX_BYTES = 1 << 16
 
 
 def path_of(key: str) -> str:
@@ -28,9 +29,15 @@ def path_of(key: str) -> str:
 def read(key: str) -> str | None:
     """Return the trimmed value, None when there is no such sysctl."""
     try:
-        return Path(path_of(key)).read_text(encoding="ascii", errors="replace").strip()
+        fd = os.open(path_of(key), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        return os.read(fd, _MAX_BYTES).decode("ascii", "replace").strip()
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def write(key: str, value: str) -> None:
@@ -42,9 +49,12 @@ def write(key: str, value: str) -> None:
     path = path_of(key)
     verb = "open"
     try:
-        with Path(path).open("wb", buffering=0) as file:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
             verb = "write"
-            file.write(value.encode())
+            os.write(fd, value.encode())
+        finally:
+            os.close(fd)
     except OSError as error:
         words = error.strerror or str(error)
         raise PluginError(f"{verb} {path}: {words[:1].lower()}{words[1:]}") from error

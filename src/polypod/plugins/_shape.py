@@ -8,7 +8,7 @@ keep no journal (a plugin run as an ordinary executable); with a journal, DEL re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from polypod.cni.result import Result
@@ -34,6 +34,10 @@ class Call:
     prev_result: Result | None = None
     seed: str = "00000000"
     """Eight random hex digits for the names of host links."""
+    notes: dict[str, object] = field(
+        default_factory=dict[str, object], init=False, compare=False, repr=False
+    )
+    """What was read out of the configuration: each of a plugin's methods would read it again."""
 
 
 class Plugin(Protocol):

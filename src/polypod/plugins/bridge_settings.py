@@ -39,12 +39,21 @@ class Settings:
 
 
 def read(call: Call) -> Settings:
-    """Validate in the reference's order: VLANs, CNI_ARGS, then what does not go together.
+    """Return the settings, read once a call.
 
     Raises:
         PluginError: a value or a combination that cannot be used.
         DecodeError: a key of the wrong JSON type.
     """
+    known = call.notes.get("bridge")
+    if isinstance(known, Settings):
+        return known
+    call.notes["bridge"] = found = _read(call)
+    return found
+
+
+def _read(call: Call) -> Settings:
+    """Validate in the reference's order: VLANs, CNI_ARGS, then what does not go together."""
     config = call.config
     vlan, trunk = vlan_trunk.native(config), vlan_trunk.tagged(config)
     asked = mac_choice.from_arguments(call.arguments)

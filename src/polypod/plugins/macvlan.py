@@ -31,6 +31,14 @@ class _Settings:
 
 
 def _settings(call: Call) -> _Settings:
+    known = call.notes.get("macvlan")
+    if isinstance(known, _Settings):
+        return known
+    call.notes["macvlan"] = found = _read(call)
+    return found
+
+
+def _read(call: Call) -> _Settings:
     config = call.config
     mode = fields.text(config, "mode") or "bridge"
     inside = fields.flag(config, "linkInContainer")
