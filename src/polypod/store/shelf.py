@@ -2,8 +2,9 @@
 
 The files stay the truth: other programs share them, under the same lock. The index is good as long
 as the folder's time of change is the one that our own last change left. Where a clock is too coarse
-to show somebody else's change, three things keep us right: an address is made exclusively, one is
-removed only after a look into its file, and who seems to hold nothing is looked for in the folder.
+to show somebody else's change (before Linux 6.13), every answer that matters is looked at again: an
+address is made exclusively, one that seems taken or held is read, and who is to be released and
+seems to hold nothing is looked for in the folder.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Shelf:
         self._lock = -1
         self._guard = threading.Lock()
         self._stamp: Stamp | None = None
+        self._is_read = False
         self._last: dict[int, int] = {}
         self._owners: dict[str, str | None] = {}
         self._held: dict[str, dict[str, None]] = {}
@@ -73,13 +75,16 @@ class Shelf:
             StorageError: the folder cannot be read.
         """
         with self._guard:
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+            except OSError as error:
+                raise StorageError(f"lease lock: {error.strerror}") from error
             try:
                 if self._stamp is None or self._stamp != self._stamp_now():
                     self.read()
                 yield FilePool(self)
             finally:
-                self._stamp = self._stamp_now()
+                self._stamp = self._stamp_now() if self._is_read else None
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _stamp_now(self) -> Stamp:
@@ -94,6 +99,7 @@ class Shelf:
         Raises:
             StorageError: the folder cannot be read.
         """
+        self._is_read = False
         for fd in self._last.values():
             os.close(fd)
         self._last.clear()
@@ -106,6 +112,22 @@ class Shelf:
         for name in names:
             if _is_address(name):
                 self.note(name, self.content(name))
+        self._is_read = True
+
+    def look(self, address: str) -> None:
+        """Read one address's file again: it may be gone, or somebody else's, by now."""
+        content = self.content(address)
+        if content is None and not self._is_there(address):
+            self.forget(address)
+        else:
+            self.note(address, content)
+
+    def _is_there(self, address: str) -> bool:
+        try:
+            os.stat(address, dir_fd=self._folder, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
 
     def note(self, address: str, content: str | None) -> None:
         """Remember what an address's file says; None: it is no plain file."""
@@ -204,8 +226,10 @@ class FilePool:
 
     def owned(self, container_id: str, ifname: str) -> tuple[str, ...]:
         """Return the addresses of an attachment, legacy id-only files included."""
-        newer = self._shelf.held_by(f"{container_id}\r\n{ifname}")
-        return newer + self._shelf.held_by(container_id)
+        owners = (f"{container_id}\r\n{ifname}", container_id)
+        for address in [held for owner in owners for held in self._shelf.held_by(owner)]:
+            self._shelf.look(address)
+        return tuple(held for owner in owners for held in self._shelf.held_by(owner))
 
     def reserve(self, address: str, container_id: str, ifname: str) -> bool:
         """Create an address's file exclusively; False when somebody has it.
@@ -217,11 +241,13 @@ class FilePool:
             StorageError: the disk refused; the address is free.
         """
         owner = f"{container_id}\r\n{ifname}"
+        if self._shelf.has(address):
+            self._shelf.look(address)
         while self._shelf.is_free(address):
             if self._shelf.create(address, owner, is_empty=self._shelf.has(address)):
                 self._shelf.note(address, owner)
                 return True
-            self._shelf.note(address, self._shelf.content(address))
+            self._shelf.look(address)
         return False
 
     def last_reserved(self, set_index: int) -> str:

@@ -167,3 +167,122 @@ def test_resolv_conf_may_be_read_below_the_roots_only(
     for path in (tmp_path / "secret", root / "link", root / ".." / "secret"):
         with pytest.raises(InvalidConfigError, match="outside the folders"):
             leases.resolv_conf(str(path))
+
+
+# What another program does while our clock stands still: the index in memory is wrong then.
+
+
+def hide_changes(leases: LeaseFiles) -> None:
+    """Have the index believe that the folder is as it was."""
+    (shelf,) = leases._shelves.values()
+    shelf._stamp = shelf._stamp_now()
+
+
+@pytest.fixture
+def folder(leases: LeaseFiles, root: Path) -> Path:
+    """A network's folder in which c1 has the first address, and the index knows it."""
+    with leases.locked("", NET) as pool:
+        pool.reserve("10.1.2.2", "c1", "net1")
+    return root / "networks" / NET
+
+
+def test_an_address_that_others_took_unseen_is_not_given_out(
+    leases: LeaseFiles, folder: Path
+) -> None:
+    (folder / "10.1.2.3").write_bytes(b"other\r\neth0")
+    hide_changes(leases)
+
+    with leases.locked("", NET) as pool:
+        assert not pool.reserve("10.1.2.3", "c2", "net1")
+        assert pool.owner("10.1.2.3") == "other\r\neth0"
+
+
+def test_an_address_that_others_freed_unseen_is_given_out(leases: LeaseFiles, folder: Path) -> None:
+    (folder / "10.1.2.2").unlink()
+    hide_changes(leases)
+
+    with leases.locked("", NET) as pool:
+        assert pool.owned("c1", "net1") == ()
+        assert pool.reserve("10.1.2.2", "c2", "net1")
+
+
+def test_an_empty_file_that_others_filled_unseen_is_theirs(
+    leases: LeaseFiles, folder: Path
+) -> None:
+    (folder / "10.1.2.3").touch()
+    with leases.locked("", NET):
+        (folder / "10.1.2.3").write_bytes(b"other\r\neth0")
+
+        with_index = leases._shelves[("", NET)]
+        assert with_index.is_free("10.1.2.3")
+    hide_changes(leases)
+
+    with leases.locked("", NET) as pool:
+        assert not pool.reserve("10.1.2.3", "c2", "net1")
+
+    assert (folder / "10.1.2.3").read_bytes() == b"other\r\neth0"
+
+
+def test_what_others_gave_unseen_is_released(leases: LeaseFiles, folder: Path) -> None:
+    (folder / "10.1.2.9").write_bytes(b"c9\r\nnet1")
+    hide_changes(leases)
+
+    with leases.locked("", NET) as pool:
+        assert pool.release("c9", "net1") == ("10.1.2.9",)
+
+
+def test_an_address_that_changed_hands_unseen_stays_with_its_owner(
+    leases: LeaseFiles, folder: Path
+) -> None:
+    (folder / "10.1.2.2").write_bytes(b"other\r\neth0")
+    hide_changes(leases)
+
+    with leases.locked("", NET) as pool:
+        assert pool.release("c1", "net1") == ()
+
+    assert (folder / "10.1.2.2").read_bytes() == b"other\r\neth0"
+
+
+def test_a_folder_that_cannot_be_read_is_read_again_the_next_time(
+    leases: LeaseFiles, folder: Path
+) -> None:
+    (shelf,) = leases._shelves.values()
+    shelf._stamp, kept = None, shelf._folder
+    shelf._folder = os.open("/proc/self/status", os.O_RDONLY)
+    with pytest.raises(StorageError, match="lease folder"), shelf.locked():
+        pass
+    os.close(shelf._folder)
+    shelf._folder = kept
+
+    with leases.locked("", NET) as pool:
+        assert pool.owner("10.1.2.2") == "c1\r\nnet1"
+    assert folder.is_dir()
+
+
+def test_a_folder_that_was_replaced_is_opened_anew(leases: LeaseFiles, folder: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+
+    with leases.locked("", NET) as pool:
+        assert pool.reserve("10.1.2.2", "c2", "net1")
+
+    assert (folder / "10.1.2.2").read_bytes() == b"c2\r\nnet1"
+
+
+def test_a_lock_that_was_replaced_is_opened_anew(leases: LeaseFiles, folder: Path) -> None:
+    (folder / "lock").unlink()
+
+    with leases.locked("", NET):
+        fd = os.open(folder / "lock", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(fd)
+
+
+def test_folders_kept_open_are_bounded(leases: LeaseFiles) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+
+    for number in range(200):
+        with leases.locked("", f"net{number}") as pool:
+            pool.keep_last_reserved(0, "10.1.2.2")
+
+    assert len(os.listdir("/proc/self/fd")) - before <= 64 * 3
