@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from polypod.cli import shim
+from polypod.cli import render, shim
 
 
 @click.group("install")
@@ -12,4 +12,5 @@ def install() -> None:
     """Place Polypod's files on a node."""
 
 
+install.add_command(render.render_)
 install.add_command(shim.install_shim)

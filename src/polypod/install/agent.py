@@ -1,0 +1,156 @@
+"""The DaemonSet: one agent a node, uid 0 with two capabilities, everything else taken away.
+
+Why each capability, mount and number is there is said beside it; the ADR on privileges has what was
+tried on a real cluster.
+"""
+
+from __future__ import annotations
+
+from polypod.install.values import Values
+
+HOST = "/host"
+"""Where the node's folders are seen inside the container."""
+STAND_BY_S = 60
+"""How long a new agent waits for the old one of its node to let go."""
+CAPABILITIES = (
+    "NET_ADMIN",  # links, addresses, routes, rules, nft, sysctls of a network namespace
+    "SYS_ADMIN",  # setns into a pod's network namespace
+)
+
+
+def namespace(values: Values) -> dict[str, object]:
+    """Return the agent's namespace; host folders and network need the privileged profile."""
+    level = "privileged"
+    labels = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "audit", "warn")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": values.namespace, "labels": labels},
+    }
+
+
+def daemon_set(values: Values) -> dict[str, object]:
+    """Return the DaemonSet."""
+    labels = {"app.kubernetes.io/name": values.name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": values.name, "namespace": values.namespace, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            # The new pod is up and asks for the hand-over before the old one goes.
+            "updateStrategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+            },
+            "template": {"metadata": {"labels": labels}, "spec": _pod(values)},
+        },
+    }
+
+
+def _pod(values: Values) -> dict[str, object]:
+    return {
+        "serviceAccountName": values.name,
+        "hostNetwork": True,
+        "dnsPolicy": "ClusterFirstWithHostNet",
+        "priorityClassName": "system-node-critical",
+        "tolerations": [{"operator": "Exists"}],
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [_container(values)],
+        "volumes": _volumes(values),
+    }
+
+
+def _container(values: Values) -> dict[str, object]:
+    return {
+        "name": "agent",
+        "image": values.image,
+        "imagePullPolicy": values.pull_policy,
+        "args": _arguments(values),
+        "env": _environment(values),
+        "resources": {"requests": dict(values.requests), "limits": dict(values.limits)},
+        "securityContext": {
+            "runAsUser": 0,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)},
+        },
+        "readinessProbe": _probe("readyz", values, period_s=5),
+        "livenessProbe": _probe("healthz", values, period_s=10),
+        "volumeMounts": _mounts(values),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _arguments(values: Values) -> list[str]:
+    words = [
+        "daemon",
+        "--in-cluster",
+        f"--shim-dir={HOST}{values.platform.cni_bin}",
+        f"--conf-dir={HOST}{values.platform.cni_conf}",
+        f"--path={values.platform.cni_bin}",
+        f"--proc-sys={HOST}/proc/sys",
+        f"--stand-by={STAND_BY_S}",
+        f"--metrics=$(NODE_IP):{values.metrics_port}",
+        f"--log-level={values.log_level}",
+        f"--global-namespaces={values.global_namespaces}",
+    ]
+    if not values.namespace_isolation:
+        words.append("--no-namespace-isolation")
+    return words
+
+
+def _environment(values: Values) -> list[dict[str, object]]:
+    words: list[dict[str, object]] = [
+        {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+        for name, path in (
+            ("NODE_NAME", "spec.nodeName"),
+            ("NODE_IP", "status.hostIP"),
+            ("POD_NAMESPACE", "metadata.namespace"),
+        )
+    ]
+    words.append({"name": "DAEMON_SET", "value": values.name})
+    if values.platform.api_host:
+        words.append({"name": "KUBERNETES_SERVICE_HOST", "value": values.platform.api_host})
+        words.append({"name": "KUBERNETES_SERVICE_PORT", "value": values.platform.api_port})
+    return words
+
+
+def _probe(path: str, values: Values, *, period_s: int) -> dict[str, object]:
+    return {
+        "httpGet": {"path": f"/{path}", "port": values.metrics_port},
+        "periodSeconds": period_s,
+        "timeoutSeconds": 3,
+        "failureThreshold": 3,
+    }
+
+
+def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
+    """Return (volume, place on the node, place in the container, kind of hostPath)."""
+    make = "DirectoryOrCreate"
+    platform = values.platform
+    return (
+        ("shim", platform.cni_bin, f"{HOST}{platform.cni_bin}", make),
+        # No kind: where /etc is read-only to the kubelet, its own check would fail (Talos).
+        ("conf", platform.cni_conf, f"{HOST}{platform.cni_conf}", ""),
+        ("socket", "/run/polypod", "/run/polypod", make),
+        ("state", "/var/lib/polypod", "/var/lib/polypod", make),
+        # Leases lie where the reference's host-local has them, so that both can share a node.
+        ("leases", "/var/lib/cni", "/var/lib/cni", make),
+        ("run-leases", "/run/cni", "/run/cni", make),
+        # The runtime mounts /proc/sys read-only; this view of it is writable, per namespace.
+        ("sysctl", "/proc/sys", f"{HOST}/proc/sys", "Directory"),
+    )
+
+
+def _volumes(values: Values) -> list[dict[str, object]]:
+    return [
+        {"name": name, "hostPath": {"path": path} | ({"type": kind} if kind else {})}
+        for name, path, _, kind in _folders(values)
+    ]
+
+
+def _mounts(values: Values) -> list[dict[str, object]]:
+    return [{"name": name, "mountPath": inside} for name, _, inside, _ in _folders(values)]

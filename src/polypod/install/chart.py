@@ -1,0 +1,142 @@
+"""The Helm chart: the same objects as templates, with a values file and its schema.
+
+The CRD lies in crds/, so that an uninstall keeps every definition that users wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from polypod.install import render
+from polypod.install.crd import crd
+from polypod.install.values import VERSION, Values
+
+Object = Mapping[str, object]
+_CONTAINER = ("spec", "template", "spec", "containers", "0")
+_ISOLATION = "@isolation@"
+
+
+def files(values: Values) -> dict[str, str]:
+    """Return the chart's files by path."""
+    inside = render.in_chart(values)
+    found = {
+        f"templates/{name}": render.text(parts)
+        for name, parts in render.objects(inside).items()
+        if name not in {"crd.yaml", "namespace.yaml", "daemonset.yaml"}
+    }
+    return {
+        "Chart.yaml": render.text([_chart()]),
+        "values.yaml": _values_text(values),
+        "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
+        "crds/crd.yaml": render.text([crd()]),
+        "templates/daemonset.yaml": _daemon_set(inside),
+        "templates/NOTES.txt": _NOTES,
+        **found,
+    }
+
+
+def _chart() -> Object:
+    return {
+        "apiVersion": "v2",
+        "name": "polypod",
+        "description": "More than one network for Kubernetes pods",
+        "type": "application",
+        "version": VERSION,
+        "appVersion": VERSION,
+        "kubeVersion": ">=1.30.0-0",
+    }
+
+
+def _daemon_set(values: Values) -> str:
+    """Return the DaemonSet with blocks where values are not text."""
+    (found,) = render.objects(values)["daemonset.yaml"]
+    blocks: dict[tuple[str, ...], object] = {
+        (*_CONTAINER, "resources"): "@resources@",
+        (*_CONTAINER, "args"): _ISOLATION,
+        ("spec", "template", "spec", "tolerations"): "@tolerations@",
+        ("spec", "template", "spec", "nodeSelector"): "@nodeSelector@",
+    }
+    words = [str(word) for word in render.at(found, (*_CONTAINER, "args"))]
+    text = render.text([render.replaced(found, blocks)])
+    for name in ("resources", "tolerations", "nodeSelector"):
+        text = _block(text, f"@{name}@", f"toYaml .Values.{name}")
+    return _arguments(text, words)
+
+
+def _block(text: str, mark: str, what: str) -> str:
+    """Replace a marked scalar by a YAML block of the right depth."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.rstrip().endswith(mark) or line.rstrip().endswith(f"'{mark}'"):
+            depth = len(line) - len(line.lstrip()) + 2
+            key = line.split(":")[0]
+            lines += [f"{key}:", f"{{{{ {what} | indent {depth} }}}}"]
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _arguments(text: str, words: list[str]) -> str:
+    lines: list[str] = []
+    for line in text.splitlines():
+        if _ISOLATION not in line:
+            lines.append(line)
+            continue
+        key = line.split(":")[0]
+        depth = " " * (len(line) - len(line.lstrip()) + 2)
+        lines.append(f"{key}:")
+        lines += [f"{depth}- '{word}'" for word in words]
+        lines += [
+            f"{depth}{{{{- if not .Values.namespaceIsolation }}}}",
+            f"{depth}- --no-namespace-isolation",
+            f"{depth}{{{{- end }}}}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _values_text(values: Values) -> str:
+    return f"""# The agent's image, from a registry that your nodes reach.
+image: {values.image}
+imagePullPolicy: {values.pull_policy}
+# debug, info, warning or error
+logLevel: {values.log_level}
+# Let pods use only definitions of their own namespace and of globalNamespaces.
+namespaceIsolation: {json.dumps(values.namespace_isolation)}
+globalNamespaces: {json.dumps(values.global_namespaces.split(","))}
+# Where the container runtime looks for plugins and for its network's configuration.
+cniBinDir: {values.platform.cni_bin}
+cniConfDir: {values.platform.cni_conf}
+resources: {json.dumps({"requests": dict(values.requests), "limits": dict(values.limits)})}
+tolerations: [{{"operator": "Exists"}}]
+nodeSelector: {{"kubernetes.io/os": "linux"}}
+"""
+
+
+def _schema() -> Object:
+    word: Object = {"type": "string", "minLength": 1}
+    folder: Object = {"type": "string", "pattern": "^/"}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "global": {"type": "object"},
+            "image": word,
+            "imagePullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+            "logLevel": {"enum": ["debug", "info", "warning", "error"]},
+            "namespaceIsolation": {"type": "boolean"},
+            "globalNamespaces": {"type": "array", "items": word},
+            "cniBinDir": folder,
+            "cniConfDir": folder,
+            "resources": {"type": "object"},
+            "tolerations": {"type": "array", "items": {"type": "object"}},
+            "nodeSelector": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    }
+
+
+_NOTES = """Polypod runs on every node. See it:
+  kubectl -n {{ .Release.Namespace }} rollout status daemonset/polypod
+A first network and a pod that uses it are in the documentation's tutorial.
+"""
