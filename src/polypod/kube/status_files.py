@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from pathlib import Path
@@ -17,7 +18,7 @@ class StatusFiles:
         """Keep the place."""
         self._directory = directory
 
-    def write(self, namespace: str, pod: str, text: str) -> None:
+    def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
         """Replace a pod's status."""
         path = self._path(namespace, pod)
         if path is None:
@@ -28,21 +29,27 @@ class StatusFiles:
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(path)
         except OSError as error:
-            log.error("status.unwritten cause=%r path=%s", error.strerror, path)  # noqa: TRY400
+            _tell(error, path)
 
     def remove(self, namespace: str, pod: str) -> None:
         """Remove a pod's status; absent is fine."""
         path = self._path(namespace, pod)
         if path is None:
             return
-        path.unlink(missing_ok=True)
         try:
-            path.parent.rmdir()
-        except OSError:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _tell(error, path)
             return
+        with contextlib.suppress(OSError):  # other pods have theirs there
+            path.parent.rmdir()
 
     def _path(self, namespace: str, pod: str) -> Path | None:
         if not (_name.fullmatch(namespace) and _name.fullmatch(pod)):
             log.warning("status.refused namespace=%r pod=%r", namespace[:64], pod[:64])
             return None
         return self._directory / namespace / f"{pod}.json"
+
+
+def _tell(error: OSError, path: Path) -> None:
+    log.error("status.unwritten cause=%r path=%s", error.strerror, path)
