@@ -91,8 +91,8 @@ def find_pod(request: Request, doors: Doors) -> Pod | None:
     namespace, name = given.get("K8S_POD_NAMESPACE", ""), given.get("K8S_POD_NAME", "")
     if not namespace or not name:
         return None
-    pod = doors.source.pod(namespace, name)
     uid = given.get("K8S_POD_UID", "")
+    pod = doors.source.pod(namespace, name, uid)
     if pod is not None and uid and pod.uid and uid != pod.uid and not pod.static:
         raise ConflictError(
             f'expected pod UID "{uid}" but got "{pod.uid}" for {namespace}/{name}',
@@ -182,4 +182,4 @@ def _publish(
         )
     ]
     if entries:
-        doors.status.write(pod.namespace, pod.name, status.render(tuple(entries)))
+        doors.status.write(pod.namespace, pod.name, status.render(tuple(entries)), pod.uid)

@@ -43,9 +43,9 @@ class GivenFirst:
     definitions: Mapping[tuple[str, str], Definition]
     rest: Source
 
-    def pod(self, namespace: str, name: str) -> Pod | None:
+    def pod(self, namespace: str, name: str, uid: str = "") -> Pod | None:
         """Return the pod, None when nobody knows it."""
-        return self.pods.get((namespace, name)) or self.rest.pod(namespace, name)
+        return self.pods.get((namespace, name)) or self.rest.pod(namespace, name, uid)
 
     def definition(self, namespace: str, name: str) -> Definition | None:
         """Return the network definition, None when nobody knows it."""

@@ -169,8 +169,8 @@ class Pod(Protocol):
 class Source(Protocol):
     """Where pods and network definitions come from: manifests, or the API server."""
 
-    def pod(self, namespace: str, name: str) -> Pod | None:
-        """Return the pod, None when it is unknown."""
+    def pod(self, namespace: str, name: str, uid: str = "") -> Pod | None:
+        """Return the pod, None when it is unknown; by its UID one that was made again is told."""
         ...
 
     def definition(self, namespace: str, name: str) -> Definition | None:
@@ -213,8 +213,8 @@ class SandboxCache(Protocol):
 class StatusSink(Protocol):
     """Where network-status goes; it never fails an ADD."""
 
-    def write(self, namespace: str, pod: str, text: str) -> None:
-        """Publish the text for this pod."""
+    def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
+        """Publish the text for this pod, and for no other of that name when its UID is known."""
         ...
 
     def remove(self, namespace: str, pod: str) -> None:

@@ -59,8 +59,9 @@ class ManifestSource:
         self._looked_at = float("-inf")
         self._look(self._clock())
 
-    def pod(self, namespace: str, name: str) -> Pod | None:
+    def pod(self, namespace: str, name: str, uid: str = "") -> Pod | None:
         """Return a pod, None when no file has it."""
+        del uid
         key, asked = (namespace, name), self._clock()
         found = self._look(asked - EVERY_S).pods.get(key)
         return found if found is not None else self._look(asked).pods.get(key)

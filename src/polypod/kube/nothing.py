@@ -9,9 +9,9 @@ from polypod.nad.definition import Definition
 class NoSource:
     """Knows no pods and no definitions."""
 
-    def pod(self, namespace: str, name: str) -> Pod | None:
+    def pod(self, namespace: str, name: str, uid: str = "") -> Pod | None:
         """Return None."""
-        del namespace, name
+        del namespace, name, uid
         return None
 
     def definition(self, namespace: str, name: str) -> Definition | None:
@@ -23,9 +23,9 @@ class NoSource:
 class NoStatus:
     """Publishes nothing."""
 
-    def write(self, namespace: str, pod: str, text: str) -> None:
+    def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
         """Do nothing."""
-        del namespace, pod, text
+        del namespace, pod, text, uid
 
     def remove(self, namespace: str, pod: str) -> None:
         """Do nothing."""

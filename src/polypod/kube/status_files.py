@@ -20,6 +20,7 @@ class StatusFiles:
 
     def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
         """Replace a pod's status."""
+        del uid
         path = self._path(namespace, pod)
         if path is None:
             return

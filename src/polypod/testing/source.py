@@ -57,8 +57,9 @@ class FakeSource:
             namespace=namespace, name=name, config=config
         )
 
-    def pod(self, namespace: str, name: str) -> FakePod | None:
+    def pod(self, namespace: str, name: str, uid: str = "") -> FakePod | None:
         """Return a pod, None when it is unknown."""
+        del uid
         self._trace.stop("source.pod", f"{namespace}/{name}")
         return self.pods.get((namespace, name))
 
@@ -103,8 +104,9 @@ class FakeStatus:
         self.texts: dict[tuple[str, str], str] = {}
         self._trace = trace or Trace()
 
-    def write(self, namespace: str, pod: str, text: str) -> None:
+    def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
         """Keep a pod's status."""
+        del uid
         self._trace.stop("status.write", f"{namespace}/{pod}")
         self.texts[namespace, pod] = text
 
