@@ -23,6 +23,7 @@ KINDS = frozenset({"unit", "property", "contract", "kernel", "conformance", "e2e
 configuration.set_hypothesis_home_dir(TESTS.parent / "build" / "hypothesis")
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("long", deadline=None, max_examples=5000)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 

@@ -1,0 +1,126 @@
+"""Parsers that read what others wrote, each as one function of bytes.
+
+A target answers, or raises one of our own errors; anything else is a finding. `./dev fuzz` drives
+them by coverage, tests/property/test_fuzz_targets.py with Hypothesis on every run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from polypod.cni import config, lists, request, versions
+from polypod.cni.labels import ALL_VERSIONS
+from polypod.daemon import wire
+from polypod.errors import PolypodError
+from polypod.kernel import links, netlink, routes
+from polypod.kernel.netlink import Message
+from polypod.nad import selection
+from polypod.plan.ops import RouteSpec
+
+_ENVIRONMENT = {
+    "CNI_COMMAND": "ADD",
+    "CNI_CONTAINERID": "c1",
+    "CNI_NETNS": "/run/netns/a",
+    "CNI_IFNAME": "eth0",
+    "CNI_PATH": "/opt/cni/bin",
+}
+_PARSERS: tuple[Callable[[bytes], object], ...] = (
+    links.parse,
+    links.parse_port,
+    links.identity_of,
+    links.name_of,
+    links.peer_of,
+    links.group_of,
+    routes.parse_address,
+    routes.device_of,
+    lambda body: routes.parse_route(body, {}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parser, and a few inputs that it takes."""
+
+    run: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+
+
+def read_netlink(raw: bytes) -> None:
+    """Read a datagram from the kernel: acknowledgements, links, addresses, routes."""
+    with contextlib.suppress(PolypodError):
+        for message, _ in netlink.messages(raw):
+            for parse in _PARSERS:
+                with contextlib.suppress(PolypodError):
+                    parse(message.body)
+            for kind in (netlink.NLMSG_ERROR, netlink.NLMSG_DONE):
+                with contextlib.suppress(PolypodError):
+                    netlink._error(Message(kind, message.flags, message.body))
+
+
+def read_frame(raw: bytes) -> None:
+    """Read a request that the shim kept, and what a plugin that it ran answered."""
+    for parse in (wire.parse_spooled, wire.parse_ran):
+        with contextlib.suppress(PolypodError):
+            parse(raw)
+
+
+def read_annotation(raw: bytes) -> None:
+    """Read a pod's choice of networks."""
+    text = raw.decode("utf-8", "replace")
+    with contextlib.suppress(PolypodError):
+        selection.parse(text, "default")
+    with contextlib.suppress(PolypodError):
+        selection.parse_default(text, "kube-system")
+
+
+def read_config(raw: bytes) -> None:
+    """Read a plugin's stdin, a list of plugins, and a result, in every version."""
+    readers: tuple[Callable[[bytes], object], ...] = (
+        config.parse_config,
+        lists.parse_list,
+        lambda stdin: request.parse(_ENVIRONMENT, stdin),
+        *(
+            lambda result, version=version: versions.parse(result, version)
+            for version in ALL_VERSIONS
+        ),
+    )
+    for read in readers:
+        with contextlib.suppress(PolypodError):
+            read(raw)
+
+
+def _sent(kind: int, body: bytes, flags: int = 0) -> bytes:
+    return netlink._framed(Message(kind, flags, body), 1, 1)
+
+
+_CALL = wire.WireRequest(argv0="polypod", environment=_ENVIRONMENT, stdin=b"{}")
+
+TARGETS: Mapping[str, Target] = {
+    "netlink": Target(
+        read_netlink,
+        (
+            _sent(16, links.bridge("br0", 1500, "02:00:00:00:00:01", vlan_filtering=True)),
+            _sent(20, routes.address(3, "10.1.2.3/24")),
+            _sent(24, routes.route(3, RouteSpec(dst="10.9.0.0/16", gw="10.1.2.1"))),
+            _sent(2, bytes(20) + netlink.text(1, "no"), netlink.NLM_F_CAPPED),
+        ),
+    ),
+    "frame": Target(read_frame, (wire.render_request(_CALL),)),
+    "annotation": Target(
+        read_annotation,
+        (
+            b"default/a@net1, b",
+            b'[{"name":"a","ips":["10.0.0.2/24"],"default-route":["10.0.0.1"]}]',
+        ),
+    ),
+    "config": Target(
+        read_config,
+        (
+            b'{"cniVersion":"1.0.0","name":"n","type":"bridge","ipam":{"type":"static"}}',
+            b'{"cniVersion":"0.4.0","name":"n","plugins":[{"type":"a","capabilities":{"ips":true}}]}',
+            b'{"cniVersion":"0.2.0","ip4":{"ip":"10.0.0.2/24","routes":[{"dst":"0.0.0.0/0"}]}}',
+        ),
+    ),
+}
