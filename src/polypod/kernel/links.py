@@ -150,9 +150,9 @@ def parse(body: bytes) -> Link:
     """Read a link from a message's body."""
     _, _, index, flags, _ = netlink.unpacked(_ifinfo, body)
     found = attributes(body[16:])
-    info = attributes(found.get(IFLA_LINKINFO, b""))
+    info = attributes(found[IFLA_LINKINFO]) if IFLA_LINKINFO in found else {}
     kind = _string(info.get(_KIND, b""))
-    inner = attributes(info.get(_DATA, b""))
+    inner = info.get(_DATA, b"")
     state = _number(found.get(IFLA_OPERSTATE, b""))
     return Link(
         name=_string(found.get(IFLA_IFNAME, b"")),
@@ -168,19 +168,19 @@ def parse(body: bytes) -> Link:
         master=_number(found.get(IFLA_MASTER, b"")),
         parent=_number(found.get(IFLA_LINK, b"")),
         mode=_mode(kind, inner),
-        vlan_filtering=kind == "bridge" and bool(_number(inner.get(7, b""))),
+        vlan_filtering=kind == "bridge" and bool(_number(netlink.first(inner, 7))),
         alias=_string(found.get(IFLA_IFALIAS, b"")),
     )
 
 
 def group_of(body: bytes) -> int:
     """Return a link's group."""
-    return _number(attributes(body[16:]).get(IFLA_GROUP, b""))
+    return _number(netlink.first(body[16:], IFLA_GROUP))
 
 
 def name_of(body: bytes) -> str:
     """Return a link's name."""
-    return _string(attributes(body[16:]).get(IFLA_IFNAME, b""))
+    return _string(netlink.first(body[16:], IFLA_IFNAME))
 
 
 def index_of(body: bytes) -> int:
@@ -190,12 +190,12 @@ def index_of(body: bytes) -> int:
 
 def peer_of(body: bytes) -> int:
     """Return the index of a pair's other end, or of a parent."""
-    return _number(attributes(body[16:]).get(IFLA_LINK, b""))
+    return _number(netlink.first(body[16:], IFLA_LINK))
 
 
 def identity_of(body: bytes) -> Identity:
     """Return what tells this link from a later one of its name."""
-    mac = attributes(body[16:]).get(IFLA_ADDRESS, b"").hex(":")
+    mac = netlink.first(body[16:], IFLA_ADDRESS).hex(":")
     return Identity(index=index_of(body), mac=mac)
 
 
@@ -218,9 +218,11 @@ def parse_port(body: bytes) -> Port:
     )
 
 
-def _mode(kind: str, inner: dict[int, bytes]) -> str:
-    table = {"macvlan": MACVLAN_MODES, "ipvlan": IPVLAN_MODES}.get(kind, {})
-    number = _number(inner.get(1, b""))
+def _mode(kind: str, inner: bytes) -> str:
+    table = {"macvlan": MACVLAN_MODES, "ipvlan": IPVLAN_MODES}.get(kind)
+    if table is None:
+        return ""
+    number = _number(netlink.first(inner, 1))
     return next((word for word, value in table.items() if value == number), "")
 
 

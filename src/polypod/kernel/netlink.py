@@ -95,6 +95,20 @@ def attributes(raw: bytes) -> dict[int, bytes]:
     return found
 
 
+def first(raw: bytes, wanted: int) -> bytes:
+    """Return the first attribute of a type, empty when there is none; look no further."""
+    at, end, unpack = 0, len(raw), _attr.unpack_from
+    while at + 4 <= end:
+        length, kind = unpack(raw, at)
+        after = at + length
+        if length < 4 or after > end:
+            break
+        if kind & TYPE_MASK == wanted:
+            return raw[at + 4 : after]
+        at = (after + 3) & ~3
+    return b""
+
+
 def each_attribute(raw: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield (type, payload); stop at the first length that cannot be."""
     at = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import TypeAlias
 
 from polypod.plan import ops
@@ -143,6 +144,7 @@ def _meet(one: _Reach, other: _Reach) -> bool:
     )
 
 
+@lru_cache(maxsize=512)
 def _reach(op: Op) -> _Reach:  # noqa: C901, PLR0912 - a table: one line or two for each op
     host, sandbox = Where.HOST.value, Where.SANDBOX.value
     match op:

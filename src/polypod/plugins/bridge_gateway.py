@@ -68,7 +68,9 @@ def gateway_ops(
             if ip.gateway is not None and ip.gateway.version == family
         ]
         for gateway in dict.fromkeys(wanted):
-            gone = [] if gateway in held else [one for one in held if _clash(one, gateway)]
+            if gateway in held:
+                continue
+            gone = [one for one in held if _clash(one, gateway)]
             if gone and not force:
                 raise PluginError(
                     f"failed to set bridge addr: {quoted(link)} already has an IP address"

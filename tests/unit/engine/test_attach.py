@@ -78,7 +78,6 @@ def test_a_pod_without_networks_and_primary_is_answered_and_left_as_it_is(node: 
         ops.Configure,
         ops.AddBridge,
         ops.AddVeth,
-        ops.AddGateway,
         ops.AddMasquerade,
         ops.WaitOperUp,
         ops.SetLink,
@@ -95,6 +94,19 @@ def test_a_refused_op_leaves_nothing_behind(node: Node, op: type[ops.KernelOp]) 
     fails(node, pod, "the kernel says no")
 
     assert left(node) == before
+
+
+def test_a_refused_gateway_leaves_nothing_behind_but_the_bridge(node: Node) -> None:
+    pod = node.add_pod("default", "p", networks="tuned,br,mv")
+    before = left(node)
+    node.kernel.refuse[ops.AddGateway] = PluginError("the kernel says no")
+
+    fails(node, pod, "the kernel says no")
+
+    after = left(node)
+    assert {**after, "world": None} == {**before, "world": None}
+    assert list(node.world.sandboxes[pod.netns].links) == ["lo"]
+    assert "br0" in node.world.host.links
 
 
 @pytest.mark.parametrize("networks", ["mv,bad", "br,mv,bad", "other,tuned,bad"])
