@@ -33,7 +33,7 @@ class Node:
         primary.write_text(json.dumps(networks[0]))
         pod.write_manifests(folder / "manifests", networks[1:], pods)
         (folder / "bin").mkdir()
-        self.shim = install_shim(folder / "bin", links=False)[0]
+        self.shim = install_shim(folder / "bin", links=False).ours[0]
         self._log = (folder / "log").open("wb+")
         options = {
             "--socket": self.socket,
