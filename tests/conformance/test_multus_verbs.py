@@ -146,6 +146,29 @@ def test_l07_the_runtime_sees_the_plugins_code() -> None:
     assert (answer["code"], answer["msg"]) == (50, "status failed")
 
 
+@pytest.mark.parametrize(
+    ("plugin", "asked"),
+    [
+        pytest.param({"type": "bridge"}, [], id="built-in"),
+        pytest.param({"type": "bridge", "ipam": {"type": "host-local"}}, [], id="built-in-ipam"),
+        pytest.param({"type": "bridge", "ipam": {"type": "dhcpd"}}, ["dhcpd"], id="foreign-ipam"),
+        pytest.param({"type": "weave-net", "ipam": {"type": "dhcpd"}}, ["weave-net"], id="foreign"),
+    ],
+)
+def test_what_is_not_built_in_is_asked(plugin: dict[str, object], asked: list[str]) -> None:
+    node = made()
+    node.networks.raw = json.dumps({
+        "name": "weave1", "cniVersion": "1.1.0", "plugins": [plugin],
+    }).encode()  # fmt: skip
+    node.foreign.add("dhcpd")
+
+    node.is_ready()
+    node.collect()
+
+    assert node.foreign.told("STATUS") == asked
+    assert node.foreign.told("GC") == asked
+
+
 def test_an_older_primary_is_not_asked_for_its_status() -> None:
     node = made("1.0.0")
     node.foreign.add("weave-net", lambda call: pytest.fail(call.command))
