@@ -81,6 +81,19 @@ def _said(*command: str) -> set[str]:
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
+def _children() -> set[str]:
+    """Return the names of this process's children; /proc/PID/stat has them between brackets."""
+    found: set[str] = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = path.read_text(errors="replace").partition("(")[2].rpartition(") ")
+        except OSError:  # it ended meanwhile
+            continue
+        if rest.split()[1] == str(os.getpid()):
+            found.add(name)
+    return found
+
+
 def _lab() -> dict[str, set[str]]:
     """Return what is in the lab: links, named namespaces, mounts, programs that we started."""
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
@@ -89,7 +102,7 @@ def _lab() -> dict[str, set[str]]:
         "namespaces": {path.name for path in Path("/run/netns").glob("*")},
         # iproute2 mounts /run/netns upon itself with the first namespace it makes.
         "mounts": {line.split()[4] for line in mounts} - {"/run/netns"},
-        "programs": _said("ps", "-o", "comm=", "--ppid", str(os.getpid())) - {"ps"},
+        "programs": _children(),
     }
 
 
