@@ -12,6 +12,7 @@ from tests.e2e.networks import bridge, macvlan, tuning
 from tests.e2e.node import Node
 from tests.e2e.programs import output
 
+THE_NODE = pytest.StashKey[Node]()
 LAB_ENTRY = "e2e tests need namespaces of their own: ./dev e2e"
 
 
@@ -21,7 +22,7 @@ def _is_lab() -> bool:
 
 
 @pytest.fixture(scope="session")
-def whole_node() -> Generator[Node]:
+def whole_node(request: pytest.FixtureRequest) -> Generator[Node]:
     """A node that runs; in a fresh network namespace only."""
     if not _is_lab():
         pytest.exit(LAB_ENTRY, 4)
@@ -30,6 +31,7 @@ def whole_node() -> Generator[Node]:
     for name in ("uplink", "wire"):
         output("ip", "link", "set", name, "up")
     node = Node(Path("/run/e2e"))
+    request.config.stash[THE_NODE] = node
     try:
         node.start()
         _make_what_is_shared(node)
@@ -54,7 +56,11 @@ def node(whole_node: Node) -> Iterator[Node]:
     """The node, as clean after the test as before."""
     before = traces.read(whole_node)
     yield whole_node
-    traces.assert_none(whole_node, before)
+    try:
+        traces.assert_none(whole_node, before)
+    except AssertionError:
+        whole_node.end_pods()  # so that the next case is not to blame
+        raise
 
 
 @pytest.hookimpl(wrapper=True)
@@ -63,8 +69,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show both programs' logs with a failure."""
     report = yield
-    node = getattr(item, "funcargs", {}).get("whole_node")
-    if report.failed and isinstance(node, Node):
+    node = item.config.stash.get(THE_NODE, None)
+    if report.failed and node is not None:
         for program in (node.daemon, node.containerd):
             report.sections.append((f"{program.name}'s log", program.tail()))
     return report

@@ -5,6 +5,7 @@ Everything lies below one folder and in the namespaces that `./dev e2e` made.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 import yaml
 from tests.e2e import image
 from tests.e2e.cri import POD_IMAGE, PodName, Runtime
+from tests.e2e.grpc import CallError
 from tests.e2e.programs import Program, output
 
 from polypod.store.journal import SqliteJournal
@@ -121,11 +123,21 @@ class Node:
         self.daemon.wait_until(lambda: is_served(self.socket), "serves")
 
     def stop(self) -> None:
-        """End both programs, and the cgroup the pods were in."""
+        """End pods that a failed case left, both programs, and the cgroup the pods were in."""
+        if self.containerd.process is not None:
+            self.end_pods()
         self.containerd.stop()
         self.daemon.stop()
         for folder in sorted(Path("/sys/fs/cgroup").glob(f"**{self.cgroup}"), reverse=True):
-            folder.rmdir()
+            with contextlib.suppress(OSError):  # a process that will not end keeps it
+                folder.rmdir()
+
+    def end_pods(self) -> None:
+        """Stop and remove every pod that can be."""
+        for sandbox in self.runtime.sandboxes():
+            with contextlib.suppress(CallError):
+                self.runtime.stop_pod(sandbox)
+                self.runtime.remove_pod(sandbox)
 
     def ctr(self, *words: str) -> str:
         """Run containerd's own command line in the namespace of the CRI."""

@@ -63,7 +63,7 @@ def read(node: Node) -> Traces:
         spooled=Counter(_files(node.spool, "*")),
         statuses=Counter(_files(node.root / "status", "*/*")),
         cached=Counter(_files(Path("/var/lib/cni"), "**/*")),
-        open_files=Counter(_open_files(node.daemon.pid)),
+        open_files=Counter(_open_files(node)),
     )
 
 
@@ -107,9 +107,12 @@ def _files(folder: Path, pattern: str) -> Iterator[str]:
             yield str(path.relative_to(folder))
 
 
-def _open_files(pid: int) -> Iterator[str]:
-    for link in Path(f"/proc/{pid}/fd").iterdir():
+def _open_files(node: Node) -> Iterator[str]:
+    """List what the daemon has open, but for the folders of leases, of which it keeps some."""
+    for link in Path(f"/proc/{node.daemon.pid}/fd").iterdir():
         try:
-            yield re.sub(r"\d+", "N", str(link.readlink()))
+            target = link.readlink()
         except FileNotFoundError:  # closed since it was listed
             continue
+        if not target.is_relative_to(node.leases):
+            yield re.sub(r"\d+", "N", str(target))
