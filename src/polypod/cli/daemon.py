@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 from polypod.errors import PolypodError
@@ -41,6 +42,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--no-namespace-isolation", action="store_true", help="let pods use any namespace's NADs")
     add("--global-namespaces", default="default", help="namespaces whose NADs all pods may use")
+    add("--in-cluster", action="store_true", help="take pods from the API server of this pod")
+    add("--kubeconfig", type=Path, help="take pods from this API server (NODE_NAME: which node)")
+    add("--conf-dir", type=Path, help="the node's CNI folder: find the primary, keep our file")
+    add("--shim-dir", type=Path, help="where the runtime looks for plugins: keep the shim there")
     add("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return options
 
@@ -50,11 +55,12 @@ def main(words: list[str]) -> int:
     chosen = parser().parse_args(words)
     from polypod.daemon.app import Daemon, Options
     from polypod.daemon.lines import LineFormatter
-    from polypod.install.place import shim_binary
+    from polypod.install import place
 
     output = logging.StreamHandler(sys.stderr)
     output.setFormatter(LineFormatter())
     logging.basicConfig(level=chosen.log_level.upper(), handlers=[output])
+    folder: Path | None = chosen.shim_dir
     try:
         Daemon(
             Options(
@@ -68,12 +74,17 @@ def main(words: list[str]) -> int:
                 spool=chosen.spool,
                 path=tuple(part for part in chosen.path.split(":") if part),
                 runtime=chosen.runtime_socket,
-                shim=shim_binary() if chosen.runtime_socket else None,
+                shim=place.shim_binary() if chosen.runtime_socket else None,
                 metrics=chosen.metrics,
                 threads=chosen.threads,
                 stand_by_s=chosen.stand_by,
                 namespace_isolation=not chosen.no_namespace_isolation,
                 global_namespaces=frozenset(chosen.global_namespaces.split(",")),
+                kubeconfig=chosen.kubeconfig,
+                in_cluster=chosen.in_cluster,
+                conf_dir=chosen.conf_dir,
+                place_shim=partial(place.install_shim, folder, links=False) if folder else None,
+                remove_shim=partial(place.remove_shim, folder) if folder else None,
             )
         ).run()
     except PolypodError as error:

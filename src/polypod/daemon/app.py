@@ -11,18 +11,21 @@ import secrets
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from polypod.daemon import owner
+from polypod.daemon import cluster, farewell, owner
+from polypod.daemon.cluster import Cluster
 from polypod.daemon.dispatch import MIN_THREADS
 from polypod.daemon.lines import fields
+from polypod.daemon.node_files import NodeFiles
 from polypod.daemon.owner import OwnerLock
 from polypod.daemon.term import Front, Term
-from polypod.engine.doors import Doors, Settings
-from polypod.errors import ConflictError
+from polypod.engine.doors import Doors, Networks, Settings, Source, StatusSink
+from polypod.errors import ConflictError, InvalidConfigError, PolypodError
 from polypod.foreign.mounts import RuntimeMounts
 from polypod.foreign.run import ForeignDoor
 from polypod.kernel.door import KernelDoor
@@ -30,6 +33,7 @@ from polypod.kube.manifests import ManifestSource
 from polypod.kube.nothing import NoSource, NoStatus
 from polypod.kube.status_files import StatusFiles
 from polypod.store.backups import BackupFiles
+from polypod.store.conf_folder import ConfFolder
 from polypod.store.journal import SqliteJournal
 from polypod.store.leases import LeaseFiles
 from polypod.store.multus_cache import MultusCache
@@ -66,6 +70,14 @@ class Options:
     """How long to wait for another daemon to let go; 0 refuses at once."""
     namespace_isolation: bool = True
     global_namespaces: frozenset[str] = frozenset({"default"})
+    kubeconfig: Path | None = None
+    in_cluster: bool = False
+    """Pods and definitions come from the API server that runs this pod."""
+    conf_dir: Path | None = None
+    """The node's CNI configuration folder: the primary is found there, ours is kept there."""
+    place_shim: Callable[[], object] | None = None
+    """Places the shim where the runtime looks for plugins."""
+    remove_shim: Callable[[], object] | None = None
 
 
 def boot_id() -> str:
@@ -73,8 +85,8 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def open_doors(options: Options) -> Doors:
-    """Return the real doors.
+def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
+    """Return the real doors; pods come from the API server when one is joined.
 
     Raises:
         StorageError: the state folder cannot be used.
@@ -87,9 +99,9 @@ def open_doors(options: Options) -> Doors:
         pools=LeaseFiles(default=data / "networks", roots=roots),
         backups=BackupFiles(roots=roots),
         foreign=ForeignDoor(mounts=plugins_mounts(options)),
-        source=ManifestSource(options.manifests) if options.manifests else NoSource(),
-        networks=NetworkFiles(options.primary, options.networks),
-        status=StatusFiles(options.status) if options.status else NoStatus(),
+        source=_source(options, joined),
+        networks=_networks(options),
+        status=_status(options, joined),
         seed=lambda: secrets.token_hex(4),
         wall=time.time,
         monotonic=time.monotonic,
@@ -101,6 +113,24 @@ def open_doors(options: Options) -> Doors:
         ),
         cache=MultusCache(data),
     )
+
+
+def _source(options: Options, joined: Cluster | None) -> Source:
+    if joined is not None:
+        return joined.source
+    return ManifestSource(options.manifests) if options.manifests else NoSource()
+
+
+def _status(options: Options, joined: Cluster | None) -> StatusSink:
+    if joined is not None:
+        return joined.status
+    return StatusFiles(options.status) if options.status else NoStatus()
+
+
+def _networks(options: Options) -> Networks:
+    if options.conf_dir is not None and options.primary is None:
+        return ConfFolder(options.conf_dir, options.networks)
+    return NetworkFiles(options.primary, options.networks)
 
 
 def plugins_mounts(options: Options) -> RuntimeMounts | None:
@@ -129,11 +159,14 @@ class Daemon:
             signal.signal(number, self._on_signal)
         _allow_many_files()
         log.info("daemon.starting %s", _served(self._options))
+        joined = cluster.find(self._options.kubeconfig, is_in_cluster=self._options.in_cluster)
         lock = OwnerLock(self._options.state / "lock")
         try:
+            if joined is not None:
+                joined.start()
             self._own(lock)
             while not self._is_stopping:
-                self._serve()
+                self._serve(joined)
                 lock.release()
                 self._wake.clear()
                 if (
@@ -142,8 +175,22 @@ class Daemon:
                     log.info("daemon.standing_by")
                     lock.wait(self._wake)
         finally:
+            if joined is not None:
+                self._leave(joined)
             lock.close()
         log.info("daemon.stopped")
+
+    def _leave(self, joined: Cluster) -> None:
+        """Take our files away when the DaemonSet is gone: the node goes back to its primary."""
+        joined.stop()
+        files = node_files(self._options)
+        if files is None or not farewell.is_for_good(joined.client):
+            return
+        try:
+            files.withdraw()
+            log.info("daemon.uninstalled")
+        except PolypodError as error:
+            log.error("daemon.uninstall_failed cause=%r", error.cause)  # noqa: TRY400
 
     def _own(self, lock: OwnerLock) -> None:
         if lock.take():
@@ -158,24 +205,43 @@ class Daemon:
             hint="stop it, take its place with --stand-by, or give --state another folder",
         )
 
-    def _serve(self) -> None:
-        options = self._options
+    def _serve(self, joined: Cluster | None) -> None:
+        options, files = self._options, node_files(self._options)
+        if files is not None:
+            files.place_shim()
         front = Front(
             socket=options.socket,
             spool=options.spool or options.state / "spool",
             threads=max(MIN_THREADS, options.threads),
             metrics=options.metrics,
+            on_ready=files.start if files is not None else lambda: None,
         )
-        doors = open_doors(options)
+        doors = open_doors(options, joined)
         try:
             Term(front, doors, self._wake).serve()
         finally:
+            if files is not None:
+                files.stop()
             _close(doors)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self._is_stopping = True
         self._wake.set()
+
+
+def node_files(options: Options) -> NodeFiles | None:
+    """Return what keeps the node's files, None when nobody asked for that.
+
+    Raises:
+        InvalidConfigError: one of the two folders is missing.
+    """
+    folder, place, remove = options.conf_dir, options.place_shim, options.remove_shim
+    if folder is None and place is None:
+        return None
+    if folder is None or place is None or remove is None:
+        raise InvalidConfigError("--conf-dir and --shim-dir belong together")
+    return NodeFiles(place_shim=place, remove_shim=remove, folder=folder, conf=ConfFolder(folder))
 
 
 def _close(doors: Doors) -> None:
@@ -194,10 +260,16 @@ def _served(options: Options) -> str:
     return fields(
         socket=options.socket,
         state=options.state,
-        pods=options.manifests or "none",
+        pods=_pods(options),
         status=options.status or "none",
-        primary=options.primary or "none",
+        primary=options.primary or options.conf_dir or "none",
         path=":".join(options.path),
         metrics=options.metrics or "none",
         threads=options.threads,
     )
+
+
+def _pods(options: Options) -> str:
+    if options.in_cluster or options.kubeconfig:
+        return f"api:{options.kubeconfig or 'in-cluster'}"
+    return str(options.manifests or "none")

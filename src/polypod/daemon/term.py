@@ -10,7 +10,8 @@ import logging
 import os
 import socket
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from polypod.daemon import frames, recovery
@@ -41,6 +42,8 @@ class Front:
     threads: int
     metrics: str = ""
     """HOST:PORT of the health page; empty for none."""
+    on_ready: Callable[[], None] = field(default=lambda: None)
+    """Called when pods can be attached."""
 
 
 class Term:
@@ -83,6 +86,7 @@ class Term:
             server.start()
             self._is_ready = True
             log.info("daemon.ready socket=%s pid=%d", self._front.socket, os.getpid())
+            self._front.on_ready()
             self._wake.wait()
             self._is_ready = False
             self._drain(server)

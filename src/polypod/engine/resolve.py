@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from polypod.cni import arguments, fields, lists
+from polypod.cni import arguments, fields, lists, node
 from polypod.cni.config import check_version
 from polypod.cni.quote import quoted, quoted_list
 from polypod.cni.request import Request
@@ -30,8 +30,6 @@ from polypod.nad.selection import Selection
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 RESOURCE = "network-attachment-definitions.k8s.cni.cncf.io"
 DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
-META_PLUGINS = frozenset({"multus", "multus-shim", "polypod"})
-"""Types that would call each other for ever."""
 
 _FIXED = (
     "IgnoreUnknown",
@@ -177,7 +175,7 @@ def _check_first_plugin(config: bytes) -> None:
 
 def _check_types(network: lists.NetworkList) -> None:
     for plugin in network.plugins:
-        if fields.text(plugin, "type") in META_PLUGINS:
+        if fields.text(plugin, "type") in node.META_PLUGINS:
             raise InvalidConfigError(
                 f'network "{network.name}" names a meta-plugin, which would call itself',
                 hint="a network's plugins are bridge, macvlan and the like",

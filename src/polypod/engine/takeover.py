@@ -17,7 +17,7 @@ from typing import cast
 import msgspec
 
 from polypod.cni import config as cni_config
-from polypod.cni import encode, fields, lists
+from polypod.cni import encode, fields, lists, node
 from polypod.cni.lists import NetworkList
 from polypod.cni.request import Command, Request
 from polypod.engine import resolve, single
@@ -149,7 +149,7 @@ def _run(
     type_ = fields.text(config, "type")
     path, arguments = resolve.search_path(request, doors), resolve.pod_arguments(request, None)
     stdin = encode.compact(config)
-    if type_ in resolve.META_PLUGINS:
+    if type_ in node.META_PLUGINS:
         raise NotStartedError(f"{type_} would call itself")
     if type_ in single.TYPES and not doors.foreign.has(type_, path):
         own = replace(

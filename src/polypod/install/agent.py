@@ -91,7 +91,6 @@ def _arguments(values: Values) -> list[str]:
         f"--shim-dir={HOST}{values.platform.cni_bin}",
         f"--conf-dir={HOST}{values.platform.cni_conf}",
         f"--path={values.platform.cni_bin}",
-        f"--proc-sys={HOST}/proc/sys",
         f"--stand-by={STAND_BY_S}",
         f"--metrics=$(NODE_IP):{values.metrics_port}",
         f"--log-level={values.log_level}",
@@ -112,6 +111,7 @@ def _environment(values: Values) -> list[dict[str, object]]:
         )
     ]
     words.append({"name": "DAEMON_SET", "value": values.name})
+    words.append({"name": "POLYPOD_PROC_SYS", "value": f"{HOST}/proc/sys"})
     if values.platform.api_host:
         words.append({"name": "KUBERNETES_SERVICE_HOST", "value": values.platform.api_host})
         words.append({"name": "KUBERNETES_SERVICE_PORT", "value": values.platform.api_port})

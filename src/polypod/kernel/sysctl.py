@@ -8,6 +8,8 @@ import posixpath
 from polypod.errors import PluginError
 
 ROOT = "/proc/sys/"
+ELSEWHERE = "POLYPOD_PROC_SYS"
+"""In a container /proc/sys is read-only; this variable names a view of it that can be written."""
 _MAX_BYTES = 1 << 16
 
 
@@ -26,10 +28,16 @@ def path_of(key: str) -> str:
     return path
 
 
+def _place(path: str) -> str:
+    """Return where a path below /proc/sys is really opened."""
+    root = os.environ.get(ELSEWHERE)
+    return root.rstrip("/") + path.removeprefix("/proc/sys") if root else path
+
+
 def read(key: str) -> str | None:
     """Return the trimmed value, None when there is no such sysctl."""
     try:
-        fd = os.open(path_of(key), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(_place(path_of(key)), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -49,7 +57,7 @@ def write(key: str, value: str) -> None:
     path = path_of(key)
     verb = "open"
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(_place(path), os.O_WRONLY | os.O_CLOEXEC)
         try:
             verb = "write"
             os.write(fd, value.encode())

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from polypod.cni import fields, lists
+from polypod.cni import fields, lists, node
 from polypod.errors import InvalidConfigError, PolypodError, StorageError
 
-META_PLUGINS = frozenset({"multus", "multus-shim", "polypod"})
 MAX_BYTES = 1 << 20
 
 
@@ -75,7 +74,7 @@ def _read(path: Path) -> bytes:
 
 def _refuse_meta_plugins(network: lists.NetworkList) -> None:
     for plugin in network.plugins:
-        if fields.text(plugin, "type") in META_PLUGINS:
+        if fields.text(plugin, "type") in node.META_PLUGINS:
             raise InvalidConfigError(
                 f'primary network "{network.name}" names a meta-plugin: two would call each other',
                 hint="name the primary's own configuration, for example 10-flannel.conflist",

@@ -1,0 +1,75 @@
+"""The API server's part of a daemon: pods and definitions come from it, status and events go to it.
+
+It lives as long as the process, across terms of office: a daemon that stands by knows its pods
+already when it takes over.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from polypod.errors import InvalidConfigError
+from polypod.kube import kubeconfig
+from polypod.kube.access import Access, in_cluster
+from polypod.kube.cache import ApiSource
+from polypod.kube.client import Client
+from polypod.kube.status_patches import StatusPatches
+
+log = logging.getLogger("polypod.daemon")
+SYNC_S = 20.0
+FLUSH_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """One node's connection to the API server."""
+
+    client: Client
+    node: str
+    source: ApiSource
+    status: StatusPatches
+
+    def start(self) -> None:
+        """Begin to watch and to write; wait a while for the first lists, then go on without."""
+        self.source.start()
+        self.status.start()
+        if not self.source.wait_synced(SYNC_S):
+            log.warning("cluster.unsynced seconds=%d", SYNC_S)
+
+    def stop(self) -> None:
+        """Write what waits, and end the watches."""
+        self.status.stop(FLUSH_S)
+        self.source.stop()
+
+
+def connect(access: Access, node: str) -> Cluster:
+    """Return the connection of a node; start() opens it."""
+    client = Client(access, agent=f"polypod ({node})")
+    return Cluster(
+        client=client,
+        node=node,
+        source=ApiSource(client, node),
+        status=StatusPatches(client),
+    )
+
+
+def find(
+    path: Path | None, *, is_in_cluster: bool, environment: Mapping[str, str] = os.environ
+) -> Cluster | None:
+    """Return the connection that the options ask for, None for a node without API server.
+
+    Raises:
+        InvalidConfigError: the API server, or this node's name, is not known.
+    """
+    if path is None and not is_in_cluster:
+        return None
+    node = environment.get("NODE_NAME", "")
+    if not node:
+        raise InvalidConfigError(
+            "NODE_NAME is not set", hint="it is the name of this node's Node object"
+        )
+    return connect(kubeconfig.read(path) if path else in_cluster(environment), node)

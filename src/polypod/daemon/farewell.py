@@ -1,0 +1,47 @@
+"""Whether this daemon is stopping for good: its DaemonSet is gone, or only its process.
+
+Asked once, at SIGTERM. 404 or a deletionTimestamp mean uninstall. So do 401 and 403: Helm removes
+roles first, and a daemon that may not ask any more has been taken its rights (docs/adr). Silence
+means stay: an API server that is away is no reason to change a node.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+from polypod.errors import ApiError, PolypodError
+from polypod.kube.client import METADATA, Client, Query
+
+log = logging.getLogger("polypod.daemon")
+ASK_S = 3.0
+GONE = frozenset({401, 403, 404})
+
+
+class _Meta(msgspec.Struct):
+    deletionTimestamp: str | None = None  # noqa: N815 - the API's word
+
+
+class _Object(msgspec.Struct):
+    metadata: _Meta
+
+
+def is_for_good(client: Client, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether the DaemonSet that runs us is gone or going."""
+    namespace, name = environment.get("POD_NAMESPACE", ""), environment.get("DAEMON_SET", "")
+    if not namespace or not name:
+        return False
+    query = Query(path=f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}", accept=METADATA)
+    try:
+        raw = client.get(query, timeout_s=ASK_S)
+        found = msgspec.json.decode(raw, type=_Object)
+    except ApiError as error:
+        log.info("daemon.leaving status=%d", error.status)
+        return error.status in GONE
+    except (PolypodError, msgspec.DecodeError) as error:
+        log.warning("daemon.leaving_unasked cause=%r", str(error))
+        return False
+    return found.metadata.deletionTimestamp is not None

@@ -1,0 +1,100 @@
+"""Keeps this node's shim and CNI configuration in place while the daemon serves.
+
+The configuration appears only when pods can be attached, follows the primary's, and is written
+again when somebody renames it. A stop leaves it: pods that start meanwhile wait for the next
+daemon. Whether the stop is an uninstall is decided by daemon/farewell.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from polypod.cni import node
+from polypod.errors import PolypodError
+from polypod.store.conf_folder import Changes, ConfFolder
+
+log = logging.getLogger("polypod.node")
+LOOK_EVERY_S = 1.0
+PATIENCE_S = 1.0
+"""How long somebody else's rename stands before ours is written again: no busy quarrel."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NodeFiles:
+    """One node's shim folder and configuration folder."""
+
+    place_shim: Callable[[], object]
+    """Places the shim; one that is equal stays."""
+    remove_shim: Callable[[], object]
+    folder: Path
+    conf: ConfFolder
+    on_theft: Callable[[str], None] = field(default=lambda _name: None)
+    """Is told the name under which somebody put our configuration aside."""
+    thefts: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Write the configuration, and keep it, in a thread of its own."""
+        self._thread = threading.Thread(target=self._keep, name="node-files", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; the files stay."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(LOOK_EVERY_S + PATIENCE_S)
+
+    def withdraw(self) -> None:
+        """Take configuration and shim away: the node goes back to its primary.
+
+        Raises:
+            PolypodError: a folder refuses.
+        """
+        self.conf.withdraw()
+        self.remove_shim()
+
+    def _keep(self) -> None:
+        changes = Changes(self.folder)
+        try:
+            while not self._stop.is_set():
+                try:
+                    self.look()
+                except PolypodError as error:
+                    log.error("node.unwritten cause=%r", error.cause)  # noqa: TRY400
+                if changes.wait(LOOK_EVERY_S):
+                    self._stop.wait(0.05)  # a burst of changes is one
+        finally:
+            changes.close()
+
+    def look(self) -> None:
+        """Compare the folder with what it should hold, and write what is missing.
+
+        Raises:
+            PolypodError: the folder refuses.
+        """
+        choice = self.conf.choice()
+        if choice is None:
+            return  # never an empty file: without a primary there is nothing to say
+        self._notice_theft()
+        name, primary = choice
+        if self.conf.place(node.render(primary)):
+            log.info("node.configured primary=%s network=%s", name, primary.name)
+
+    def _notice_theft(self) -> None:
+        thief = node.stolen(self.conf.content())
+        if not thief:
+            return
+        self.thefts += 1
+        log.error(
+            "node.configuration_renamed to=%s hint=%r",
+            thief,
+            "set cni.exclusive=false in Cilium's Helm values",
+        )
+        self.on_theft(thief)
+        self._stop.wait(PATIENCE_S)
+        self.conf.withdraw()

@@ -1,0 +1,132 @@
+"""The node's CNI configuration folder: the primary's file in it, and ours.
+
+Ours is written whole or not at all, never empty. What the files mean is decided by cni/node.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+from pathlib import Path
+
+from polypod.cni import lists, node
+from polypod.errors import StorageError
+from polypod.store import files
+from polypod.store.networks import NetworkFiles
+
+MAX_BYTES = 1 << 20
+_IN_CHANGES = 0x2 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200
+"""IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE."""
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class ConfFolder:
+    """Networks of a node whose primary is found in a folder."""
+
+    def __init__(self, folder: Path, named: Path | None = None) -> None:
+        """Keep the places; `named` is the folder of networks that definitions only name."""
+        self._folder = folder
+        self._named = named
+        self._seen: tuple[tuple[object, ...], tuple[str, lists.NetworkList] | None] | None = None
+
+    def primary(self) -> lists.NetworkList | None:
+        """Return the primary's configuration.
+
+        Raises:
+            StorageError: there is none yet.
+        """
+        found = self.choice()
+        if found is None:
+            raise StorageError(
+                f"there is no primary network's configuration in {self._folder}",
+                hint="the primary network must be installed first; Polypod adds to it",
+                code=11,
+            )
+        return found[1]
+
+    def choice(self) -> tuple[str, lists.NetworkList] | None:
+        """Return the primary's file and what it says, None when there is none."""
+        stamp = self._stamp()
+        if self._seen is None or self._seen[0] != stamp:
+            self._seen = (stamp, node.choose(self.content()))
+        return self._seen[1]
+
+    def by_name(self, name: str) -> bytes | None:
+        """Return the configuration of that name from the folder of named networks."""
+        return NetworkFiles(None, self._named).by_name(name)
+
+    def content(self) -> dict[str, bytes]:
+        """Return every file of the folder; none when it cannot be read."""
+        found: dict[str, bytes] = {}
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self._folder):
+                with contextlib.suppress(OSError):
+                    path = self._folder / name
+                    if path.is_file():
+                        found[name] = path.read_bytes()[:MAX_BYTES]
+        return found
+
+    def place(self, content: bytes) -> bool:
+        """Write our file if it is not so already; tell whether something was written.
+
+        Raises:
+            StorageError: the folder refuses.
+        """
+        path = self._folder / node.OURS
+        with contextlib.suppress(OSError):
+            if not path.is_symlink() and path.read_bytes() == content:
+                return False
+        files.write_atomically(path, content, mode=0o644)
+        return True
+
+    def withdraw(self) -> None:
+        """Remove our file, also where somebody put it aside; the primary is the first one again.
+
+        Raises:
+            StorageError: the folder refuses.
+        """
+        try:
+            for name in os.listdir(self._folder):
+                if name == node.OURS or name.startswith(f"{node.OURS}."):
+                    (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{error.strerror}: {self._folder}") from error
+
+    def _stamp(self) -> tuple[object, ...]:
+        stamps: list[object] = []
+        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    stat = entry.stat()
+                    stamps.append((entry.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        return tuple(sorted(stamps, key=str))
+
+
+class Changes:
+    """Tells when something in a folder changed (inotify); looks again at intervals all the same."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin to watch; a folder that is not there yet is looked for at each wait."""
+        self._folder = folder
+        self._fd = int(_libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
+        self._is_watched = False
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a change, but not longer than given; tell whether there was one."""
+        if not self._is_watched and self._fd >= 0:
+            place = os.fsencode(self._folder)
+            self._is_watched = _libc.inotify_add_watch(self._fd, place, _IN_CHANGES) >= 0
+        ready, _, _ = select.select([self._fd] if self._fd >= 0 else [], [], [], seconds)
+        if not ready:
+            return False
+        with contextlib.suppress(OSError):
+            os.read(self._fd, 1 << 16)
+        return True
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
