@@ -27,7 +27,9 @@ def classes() -> list[type[PolypodError]]:
     for module in pkgutil.walk_packages(polypod.__path__, "polypod."):
         importlib.import_module(module.name)
     every: list[type[PolypodError]] = [PolypodError, *_below(PolypodError)]
-    found = {error.slug: error for error in every}
+    found: dict[str, type[PolypodError]] = {}
+    for error in every:
+        found.setdefault(error.slug, error)  # a kind of an error that has its slug is told with it
     return sorted(found.values(), key=lambda error: (error.code, error.slug))
 
 

@@ -77,6 +77,8 @@ def _calls(tree: ast.AST) -> Iterator[tuple[str, str]]:
                 yield key, READERS[reader]
             case ast.Call(func=ast.Name(id="_either"), args=[*_, ast.Constant(value=str(key))]):
                 yield key, READERS["flag"]
+            case ast.Assign(targets=[ast.Name(id="keys")], value=ast.Tuple(elts=names)):
+                yield from ((str(ast.literal_eval(name)), READERS["text"]) for name in names)
             case _:
                 pass
 
