@@ -1,0 +1,162 @@
+"""The node's CNI folder while a daemon serves, and after it has gone for good."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from polypod.cni import node
+from polypod.daemon.node_files import NodeFiles
+from polypod.store.conf_folder import Changes, ConfFolder
+
+PRIMARY = "10-primary.conflist"
+
+
+def write_primary(folder: Path, name: str = "primary", **capabilities: bool) -> None:
+    plugin = {"type": "bridge", "capabilities": capabilities}
+    content = {"cniVersion": "1.0.0", "name": name, "plugins": [plugin]}
+    fresh = folder / ".fresh"
+    fresh.write_text(json.dumps(content))
+    fresh.rename(folder / PRIMARY)
+
+
+def soon(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < until, "did not come about in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def files(tmp_path: Path, told: list[str]) -> NodeFiles:
+    return NodeFiles(
+        place_shim=lambda: told.append("placed"),
+        remove_shim=lambda: told.append("removed"),
+        folder=tmp_path,
+        conf=ConfFolder(tmp_path),
+        on_theft=told.append,
+    )
+
+
+def capabilities(folder: Path) -> object:
+    try:
+        return json.loads((folder / node.OURS).read_text())["plugins"][0].get("capabilities")
+    except FileNotFoundError:
+        return None
+
+
+def test_without_a_primary_nothing_is_written(files: NodeFiles, tmp_path: Path) -> None:
+    files.look()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ours_follows_the_primary(files: NodeFiles, tmp_path: Path) -> None:
+    write_primary(tmp_path, portMappings=True)
+    files.start()
+    soon(lambda: capabilities(tmp_path) == {"portMappings": True})
+
+    write_primary(tmp_path, portMappings=True, bandwidth=True)
+
+    soon(lambda: capabilities(tmp_path) == {"bandwidth": True, "portMappings": True})
+    files.stop()
+    assert (tmp_path / node.OURS).exists()
+
+
+def test_ours_comes_back_when_it_is_deleted_or_emptied(files: NodeFiles, tmp_path: Path) -> None:
+    write_primary(tmp_path, a=True)
+    files.start()
+    soon(lambda: capabilities(tmp_path) == {"a": True})
+
+    (tmp_path / node.OURS).unlink()
+    soon((tmp_path / node.OURS).exists)
+    (tmp_path / node.OURS).write_text("")
+
+    soon(lambda: (tmp_path / node.OURS).stat().st_size > 0)
+    files.stop()
+
+
+def test_a_rename_is_told_and_repaired(files: NodeFiles, tmp_path: Path, told: list[str]) -> None:
+    write_primary(tmp_path, a=True)
+    files.start()
+    soon(lambda: capabilities(tmp_path) == {"a": True})
+
+    (tmp_path / node.OURS).rename(tmp_path / f"{node.OURS}.cilium_bak")
+
+    soon(lambda: told == [f"{node.OURS}.cilium_bak"])
+    soon(lambda: (tmp_path / node.OURS).exists() and len(list(tmp_path.iterdir())) == 2)
+    files.stop()
+    assert files.thefts >= 1
+
+
+def test_a_withdrawal_leaves_the_primary_alone(
+    files: NodeFiles, tmp_path: Path, told: list[str]
+) -> None:
+    write_primary(tmp_path)
+    files.look()
+    (tmp_path / f"{node.OURS}.cilium_bak").write_text("old")
+
+    files.withdraw()
+
+    assert [path.name for path in tmp_path.iterdir()] == [PRIMARY]
+    assert told[-1] == "removed"
+
+
+def test_an_equal_file_is_not_written_again(files: NodeFiles, tmp_path: Path) -> None:
+    write_primary(tmp_path)
+    files.look()
+    before = (tmp_path / node.OURS).stat().st_ino
+
+    files.look()
+
+    assert (tmp_path / node.OURS).stat().st_ino == before
+
+
+def test_a_link_in_our_place_is_replaced_not_followed(files: NodeFiles, tmp_path: Path) -> None:
+    write_primary(tmp_path)
+    victim = tmp_path / "victim"
+    victim.write_text("keep")
+    (tmp_path / node.OURS).symlink_to(victim)
+
+    files.look()
+
+    assert victim.read_text() == "keep"
+    assert not (tmp_path / node.OURS).is_symlink()
+
+
+def test_changes_are_told_also_in_a_folder_that_comes_later(tmp_path: Path) -> None:
+    folder = tmp_path / "net.d"
+    changes = Changes(folder)
+    try:
+        assert not changes.wait(0.01)
+        folder.mkdir()
+        assert not changes.wait(0.01)
+
+        (folder / "x").write_text("1")
+
+        assert changes.wait(5)
+    finally:
+        changes.close()
+
+
+def test_the_primary_is_read_again_only_when_the_folder_changed(tmp_path: Path) -> None:
+    write_primary(tmp_path, "one")
+    folder = ConfFolder(tmp_path)
+    first = folder.choice()
+    assert folder.choice() is first
+
+    write_primary(tmp_path, "two")
+    os.utime(tmp_path / PRIMARY, ns=(1, 1))
+
+    second = folder.choice()
+    assert second is not None and second[1].name == "two"
