@@ -68,8 +68,6 @@ LEFT_OUT: Mapping[str, str] = {
     "H02": _CLUSTER,
     "H03": _CLUSTER,
     "H05": f"{_CLUSTER}; a folder is not searched for one",
-    "H11": "chaining files of a folder to the primary comes with a later release",
-    "H12": "as H11",
     "H14": "as H05",
     "H15": _CLUSTER,
     "H17": _CLUSTER,

@@ -669,6 +669,94 @@ def test_h08_a_folder_that_is_not_there_has_no_networks(node: Node, tmp_path: Pa
     refused(lambda: resolved(node, "net1"), "No networks found in")
 
 
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    """A primary's list with two plugins chained to it, and other files beside them."""
+    path = tmp_path / "10-mynet.conflist"
+    listed = {"name": "mynet", "cniVersion": "1.0.0", "plugins": [{"type": "mynet1"}]}
+    path.write_text(json.dumps(listed), encoding="utf-8")
+    (tmp_path / "mynet").mkdir()
+    for name, type_ in (
+        ("20-b.conf", "mynet3"),
+        ("10-a.conf", "mynet2"),
+        ("05-no.conflist", "x"),
+        ("30-no.json", "x"),
+    ):
+        (tmp_path / "mynet" / name).write_text(json.dumps({"type": type_, "x": 1}))
+    return path
+
+
+def chained_types(path: Path) -> list[object]:
+    network = NetworkFiles(path, None).primary()
+    assert network is not None
+    return [plugin["type"] for plugin in network.plugins]
+
+
+def test_h11_files_of_a_folder_are_chained_to_the_primary(node: Node, chain: Path) -> None:
+    assert chained_types(chain) == ["mynet1", "mynet2", "mynet3"]
+
+    node.networks = NetworkFiles(chain, None)  # type: ignore[assignment]
+    pod = node.add_pod("test", "p")
+    node.add(pod)
+    node.delete(pod)
+
+    assert node.foreign.told("ADD") == ["mynet1", "mynet2", "mynet3"]
+    assert node.foreign.told("DEL") == ["mynet3", "mynet2", "mynet1"]
+    assert node.foreign.stdin(1)["x"] == 1
+    assert node.foreign.stdin(1)["name"] == "mynet"
+
+
+@pytest.mark.parametrize("flag", [True, "true"])
+def test_h12_a_list_may_wish_to_be_left_alone(chain: Path, flag: object) -> None:
+    listed = json.loads(chain.read_text(encoding="utf-8"))
+    chain.write_text(json.dumps({**listed, "loadOnlyInlinedPlugins": flag}), encoding="utf-8")
+
+    assert chained_types(chain) == ["mynet1"]
+
+
+def test_h11_a_list_may_have_chained_plugins_only(chain: Path) -> None:
+    chain.write_text('{"name":"mynet","cniVersion":"1.0.0"}', encoding="utf-8")
+
+    assert chained_types(chain) == ["mynet2", "mynet3"]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"type": 1}'])
+def test_h11_a_broken_file_of_the_chain_is_an_error(chain: Path, text: str) -> None:
+    (chain.parent / "mynet" / "10-a.conf").write_text(text, encoding="utf-8")
+
+    refused(NetworkFiles(chain, None).primary, "10-a.conf: ")
+
+
+def test_h11_a_change_of_the_chain_is_seen(chain: Path) -> None:
+    files = NetworkFiles(chain, None)
+    assert files.primary() is files.primary()
+
+    (chain.parent / "mynet" / "10-a.conf").unlink()
+    fewer = files.primary()
+    chain.write_text('{"name":"other","plugins":[{"type":"mynet1"}]}', encoding="utf-8")
+    renamed = files.primary()
+
+    assert fewer is not None
+    assert [plugin["type"] for plugin in fewer.plugins] == ["mynet1", "mynet3"]
+    assert renamed is not None
+    assert [plugin["type"] for plugin in renamed.plugins] == ["mynet1"]
+
+
+def test_h11_only_a_list_has_a_chain(chain: Path) -> None:
+    single = chain.with_name("10-mynet.conf")
+    single.write_text('{"name":"mynet","type":"mynet1"}', encoding="utf-8")
+
+    assert chained_types(single) == ["mynet1"]
+
+
+@pytest.mark.parametrize("name", ["../mynet", "..", ".", "", "a/b"])
+def test_h11_a_name_leads_to_no_other_folder(chain: Path, name: str) -> None:
+    listed = {"name": name, "plugins": [{"type": "mynet1"}]}
+    chain.write_text(json.dumps(listed), encoding="utf-8")
+
+    refused(NetworkFiles(chain, None).primary, "name")
+
+
 # I: which namespaces a pod may use.
 
 

@@ -1,6 +1,7 @@
 """Networks that live in files on the node: the primary's, and those a definition only names.
 
-Files are read again when they change; a primary that would call a meta-plugin is refused.
+Files are read again when they change, and so are those chained to the primary (chained.py); a
+primary that would call a meta-plugin is refused.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from polypod.cni import fields, lists, node
 from polypod.errors import InvalidConfigError, PolypodError, StorageError
+from polypod.store import chained
 
 MAX_BYTES = 1 << 20
 
@@ -20,7 +22,8 @@ class NetworkFiles:
         """Keep the places; nothing is read yet."""
         self._primary = primary
         self._directory = directory
-        self._seen: tuple[tuple[int, int, int], lists.NetworkList] | None = None
+        self._seen: tuple[object, lists.NetworkList] | None = None
+        self._name = ""
 
     def primary(self) -> lists.NetworkList | None:
         """Return the primary's configuration, None when the node runs without one.
@@ -32,20 +35,26 @@ class NetworkFiles:
         if self._primary is None:
             return None
         try:
-            stat = self._primary.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            stamp = self._stamp(self._primary)
             if self._seen is not None and self._seen[0] == stamp:
                 return self._seen[1]
             raw = _read(self._primary)
+            self._name = _name_of(raw)
+            stamp = self._stamp(self._primary)
         except OSError as error:
             raise StorageError(
                 f"primary network: {error.strerror}: {self._primary}",
                 hint="place the primary's configuration there, or correct --primary",
             ) from error
-        network = lists.parse_list(raw)
+        files = chained.files_of(self._primary, self._name)
+        network = lists.parse_list(chained.extended(raw, files))
         _refuse_meta_plugins(network)
         self._seen = (stamp, network)
         return network
+
+    def _stamp(self, primary: Path) -> object:
+        """Return what changes when the primary's file, or one chained to it, does."""
+        return chained.stamps((primary, *chained.files_of(primary, self._name)))
 
     def by_name(self, name: str) -> bytes | None:
         """Return the first configuration of that name; broken files are passed over."""
@@ -57,6 +66,14 @@ class NetworkFiles:
                 if raw is not None:
                     return raw
         return None
+
+
+def _name_of(raw: bytes) -> str:
+    """Return a configuration's name, empty when it has none: whoever reads it says so."""
+    try:
+        return fields.text(fields.decode_object(raw, "primary network"), "name")
+    except PolypodError:
+        return ""
 
 
 def _named(path: Path, name: str) -> bytes | None:
