@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -62,7 +62,7 @@ class Door:
 
     def _opened(self, opens: Callable[..., Any]) -> Callable[..., Any]:
         @contextlib.contextmanager
-        def opened(*arguments: Any, **named: Any) -> Iterator[Any]:
+        def opened(*arguments: Any, **named: Any) -> Generator[Any]:
             with opens(*arguments, **named) as real:
                 yield Door(real, self._fuse)
 
