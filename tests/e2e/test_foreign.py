@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.grpc import CallError
 from tests.e2e.node import Node
+from tests.e2e.programs import wait_until
 from tests.e2e.view import running
 
 SCRIPT = """\
@@ -56,6 +57,25 @@ def test_a_foreign_plugin_runs_as_the_shims_child(node: Node) -> None:
     assert said[0::3] == ["ADD net2", "DEL net2"]
     assert set(said[1::3]) == {str(node.root / "bin" / "polypod")}
     assert set(said[2::3]) == {os.readlink(f"/proc/{node.containerd.pid}/ns/mnt")}
+
+
+def test_a_daemon_that_returns_runs_the_foreign_plugins_of_pods_that_ended(node: Node) -> None:
+    log = place(node, "returning", MAKES_A_LINK)
+    node.network("outside-again", {"type": "returning"})
+    pod = node.pod("absentee", "outside-again")
+    sandbox = node.runtime.run_pod(pod)
+    node.daemon.stop()
+    node.runtime.stop_pod(sandbox)
+    node.runtime.remove_pod(sandbox)
+
+    node.start_daemon()
+    wait_until(lambda: "DEL net1" in log.read_text(), "the daemon runs the plugin")
+
+    starters = log.read_text().splitlines()[1::3]
+    assert starters == [
+        str(node.root / "bin" / "polypod"),
+        os.readlink(f"/proc/{node.daemon.pid}/exe"),
+    ]
 
 
 def test_a_foreign_plugins_error_reaches_the_runtime_in_its_own_words(node: Node) -> None:

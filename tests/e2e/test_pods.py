@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network, ip_interface
 
 from tests.e2e.networks import bridge, tuning
@@ -89,6 +90,22 @@ def test_a_pod_that_is_started_again_gets_its_networks_again(node: Node) -> None
             seen.append(tuple(str(address) for address in view.links()["net1"].addresses))
 
     assert seen == [("10.51.0.88/24",)] * 2
+
+
+def test_a_sandbox_made_again_lives_beside_the_old_one_and_outlives_it(node: Node) -> None:
+    pod = node.pod("remade", "left,right")
+    old = node.runtime.run_pod(pod)
+
+    with running(node, replace(pod, attempt=1)) as view:
+        before = view.links()
+        node.runtime.stop_pod(old)
+        node.runtime.remove_pod(old)
+        after, status = view.links(), node.status_of(pod)
+
+    assert after == before
+    assert [entry["ips"] for entry in status] == [
+        [str(after[name].addresses[0].ip)] for name in ("eth0", "net1", "net2")
+    ]
 
 
 def fixed_bridge() -> dict[str, object]:

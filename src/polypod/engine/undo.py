@@ -100,7 +100,8 @@ def _one(
                 case LeaseStep():
                     _release(step, record, doors.pools)
                 case ForeignStep():
-                    _foreign(step, record, doors, is_here=here)
+                    there = here and (namespaces.cookie != 0 or not record.cookie)
+                    _foreign(step, record, doors, is_here=there)
         except PolypodError as fault:
             faults.append(fault)
     return faults

@@ -240,3 +240,19 @@ def test_tuned_settings_come_back_before_the_link_goes(node: Node) -> None:
     assert space.sysctls["net/ipv4/conf/all/rp_filter"] == "1"
     assert node.backups.contents == {}
     assert node.foreign.told("DEL") == ["vendor"]
+
+
+def test_a_foreign_plugin_is_not_sent_into_a_sandbox_that_is_gone(node: Node) -> None:
+    node.foreign.add("vendor", json.dumps({"cniVersion": "1.0.0"}).encode())
+    network = {"cniVersion": "1.0.0", "name": "outside", "type": "vendor"}
+    node.source.add_definition("default", "outside", json.dumps(network))
+    pod = node.add_pod("default", "p", networks="outside")
+    node.add(pod)
+    node.world.destroy(pod.netns)
+
+    node.delete(pod)
+
+    assert [(call.command, call.netns) for call in node.foreign.calls] == [
+        ("ADD", pod.netns),
+        ("DEL", ""),
+    ]
