@@ -58,9 +58,13 @@ class NetworkFiles:
 
     def by_name(self, name: str) -> bytes | None:
         """Return the first configuration of that name; broken files are passed over."""
-        if self._directory is None or not self._directory.is_dir():
+        if self._directory is None:
             return None
-        for path in sorted(self._directory.iterdir()):
+        try:
+            paths = sorted(self._directory.iterdir())
+        except OSError:  # not there, or not to be read: there is no such network
+            return None
+        for path in paths:
             if path.suffix in {".conf", ".json", ".conflist"} and path.is_file():
                 raw = _named(path, name)
                 if raw is not None:
