@@ -116,9 +116,7 @@ def _build(screen: Screen, made: Lab) -> list[Pod]:
         without = [pod.name for pod in everything if feature in pod.needs]
         screen.say(f"this kernel has no {feature} ({answer}); left out: {', '.join(without)}")
     if lacking:
-        screen.say(
-            "(./dev demo --vm runs all of them on another kernel, on Debian)"
-        )
+        screen.say("(./dev demo --vm runs all of them on another kernel, on Debian)")
     shutil.rmtree(FOLDER, ignore_errors=True)
     for name in ("alpha", "beta"):
         folder = FOLDER / name
@@ -149,7 +147,9 @@ def _attach(screen: Screen, made: Lab, chosen: Sequence[Pod]) -> None:
 
 
 def _show_attachments(screen: Screen, made: Lab) -> None:
-    screen.title("What the pods have (polypod ps, and the kernel's word for the MAC)")
+    screen.title(
+        "What the pods have (polypod ps; ms since the ADD began: a pod's links are made together)"
+    )
     for node in made.nodes.values():
         rows = [row for row in node.attachments() if row["pod"] in made.pods]
         order = [pod.name for pod in made.attached]

@@ -48,7 +48,12 @@ class Row:
 @click.argument("pod", required=False, metavar="[[NAMESPACE/]POD]")
 @state_option
 @output_option
-@click.option("-w", "--wide", is_flag=True, help="Also MAC, duration, container and namespace.")
+@click.option(
+    "-w",
+    "--wide",
+    is_flag=True,
+    help="Also MAC, ms from the start of its ADD, container and namespace.",
+)
 def ps(pod: str | None, state: Path, output: str, wide: bool) -> None:  # noqa: FBT001 - click
     """List what is attached on this node, or to one pod."""
     found = made.records(state)
