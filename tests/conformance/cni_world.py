@@ -155,12 +155,13 @@ class World:
         """Run a plugin with exactly these variables."""
         text = json.dumps(stdin) if isinstance(stdin, Mapping) else stdin
         raw = text.encode() if isinstance(text, str) else text
-        with self._host():
+        with self.inside():
             code, stdout, _ = plugin.run(type_, environment, lambda: raw)
         return Answer(code, stdout.decode())
 
     @contextlib.contextmanager
-    def _host(self) -> Generator[None]:
+    def inside(self) -> Generator[None]:
+        """Run a block in the host."""
         if not (NETNS / HOST).exists():  # a test of addresses alone
             yield
             return

@@ -6,11 +6,11 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from tests.conformance.cni_rows import row, table
+from tests.conformance.cni_world import Answer, World
 
 from polypod.errors import PluginError
 from polypod.ipam import ranges
-from tests.conformance.cni_rows import row, table
-from tests.conformance.cni_world import Answer, World
 
 Range = dict[str, str]
 
@@ -190,7 +190,6 @@ BITS = "Network has host bits set. For a subnet mask of length {} the network ad
     ),
     ("H32-small", {"subnet": "10.1.2.0/31"}, "Network 10.1.2.0/31 too small to allocate from"),
     ("H32-v6", {"subnet": "fd00::/127"}, "Network fd00::/127 too small to allocate from"),
-    ("H32-none", {"subnet": "banana"}, "invalid CIDR address: banana"),
     ("H32-mapped", {"subnet": "::ffff:10.1.2.0/120"}, "IPNet IP and Mask version mismatch"),
     (
         "H32-order",
@@ -203,6 +202,21 @@ def test_a_range_that_cannot_be(leases: World, entry: Range, msg: str) -> None:
 
     assert answer.error[1] == f"invalid range set 0: {msg}"
     assert leases.lease_files() == {}
+
+
+@table(
+    "entry, msg",
+    ("H32-text", {"subnet": "banana"}, "invalid CIDR address: banana"),
+    ("H32-empty", {"subnet": ""}, "invalid CIDR address: "),
+    ("H32-length", {"subnet": "10.1.2.0/33"}, "invalid CIDR address: 10.1.2.0/33"),
+    (
+        "H32-address",
+        {"subnet": "10.1.2.0/24", "rangeStart": "x"},
+        "invalid IP address: x",
+    ),
+)
+def test_a_range_that_cannot_be_read(leases: World, entry: Range, msg: str) -> None:
+    assert add(leases, [entry]).error == (999, msg, "")
 
 
 @table(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.conformance.cni_rows import each_version, row, table
 from tests.conformance.cni_world import SANDBOX, World
 
+from polypod.cli import standalone
 from polypod.cni.result import Interface, Result
 from polypod.errors import PluginError
 from polypod.plugins._shape import Call
 from polypod.plugins.tuning import Tuning
+from polypod.store.backups import BackupFiles
 
 FLAT = ("0.1.0", "0.2.0")
 LINK = "eth0"
@@ -202,15 +205,61 @@ def test_an_allowlist_limits_the_sysctls() -> None:
         cni_version="1.0.0",
         config={"sysctl": {"net.ipv6.conf.IFNAME.forwarding": "1"}},
         prev_result=Result(),
+        allowed_sysctls=("", pattern),
     )
 
     with pytest.raises(PluginError) as caught:
-        Tuning(allowlist=("", pattern)).reads(call)
+        Tuning().reads(call)
 
     assert caught.value.cause == (
         "Sysctl net.ipv6.conf.IFNAME.forwarding is not allowed."
         f" Only the following sysctls are allowed: [{pattern}]"
     )
+
+
+@pytest.mark.parametrize(
+    ("lines", "msg"),
+    [
+        ("\n^net.ipv4.conf.all.*\n", ""),
+        (
+            "^net.ipv6\n\n^net.core",
+            (
+                "Sysctl net.ipv4.conf.all.log_martians is not allowed."
+                " Only the following sysctls are allowed: [^net.ipv6 ^net.core]"
+            ),
+        ),
+    ],
+)
+def test_the_nodes_allowlist_is_obeyed(tuned: World, lines: str, msg: str) -> None:
+    allowlist = tuned.folder / "allowlist.conf"
+    allowlist.write_text(lines)
+    config = conf(tuned, sysctl={"net.ipv4.conf.all.log_martians": "1"})
+    doors = replace(standalone.doors(), backups=BackupFiles(roots=None, allowlist=allowlist))
+
+    with tuned.inside():
+        code, stdout = standalone.call(
+            "tuning",
+            {
+                "CNI_COMMAND": "ADD",
+                "CNI_CONTAINERID": "dummy",
+                "CNI_NETNS": tuned.netns,
+                "CNI_IFNAME": LINK,
+                "CNI_PATH": "/nonexistent",
+            },
+            json.dumps(config).encode(),
+            lambda: doors,
+        )
+
+    assert (code, json.loads(stdout).get("msg", "")) == (1 if msg else 0, msg)
+
+
+def test_no_address_is_taken_for_a_link_that_is_tuned(tuned: World) -> None:
+    ipam = {"type": "host-local", "subnet": "10.1.2.0/24", "dataDir": str(tuned.data)}
+
+    tuned.call("tuning", "ADD", conf(tuned, mtu=1400, ipam=ipam)).ok()
+    tuned.call("loopback", "ADD", conf(tuned, ipam=ipam)).ok()
+
+    assert tuned.lease_files() == {}
 
 
 @row("L21")

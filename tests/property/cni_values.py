@@ -13,6 +13,7 @@ TEXT = st.text(max_size=12)
 WORDS = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12
 )
+PLAIN = st.text("/ab01:._<&>", max_size=8)
 SMALL = st.integers(0, 1 << 31)
 
 V4 = st.integers(0, (1 << 32) - 1).map(IPv4Address)
@@ -28,9 +29,9 @@ LINKS = st.builds(
     name=WORDS,
     mac=st.text("0123456789abcdef:", max_size=17),
     mtu=SMALL,
-    sandbox=TEXT.filter(str.isprintable),
-    socket_path=TEXT.filter(str.isprintable),
-    pci_id=TEXT.filter(str.isprintable),
+    sandbox=PLAIN,
+    socket_path=PLAIN,
+    pci_id=PLAIN,
 )
 IPS = st.builds(
     IPConfig, address=PREFIXES, gateway=GATEWAYS, interface=st.none() | st.integers(0, 9)

@@ -19,7 +19,7 @@ from polypod.engine.progress import Progress
 from polypod.errors import ConflictError, PluginError
 from polypod.ipam import IPAM
 from polypod.plan.facts import LinkQuery, Where
-from polypod.plugins import PLUGINS
+from polypod.plugins import PLUGINS, addresses
 from polypod.plugins._shape import Call, Plugin
 
 
@@ -89,9 +89,9 @@ def _built_in(type_: str, attachment: Attachment, doors: Doors) -> Plugin | None
 def _turn(place: int, type_: str, plugin: Plugin, progress: Progress, doors: Doors) -> Turn:
     attachment = progress.attachment
     config = _config(place, progress)
-    ipam_type = fields.text(fields.table(config, "ipam") or {}, "type")
+    ipam_type = addresses.leasing_type(type_, config)
     is_foreign = attachment.is_primary and doors.foreign.has(ipam_type, attachment.path)
-    call = _call(config, progress, doors)
+    call = _call(type_, config, progress, doors)
     return Turn(
         progress=progress,
         type=type_,
@@ -104,7 +104,7 @@ def _turn(place: int, type_: str, plugin: Plugin, progress: Progress, doors: Doo
     )
 
 
-def _call(config: Mapping[str, object], progress: Progress, doors: Doors) -> Call:
+def _call(type_: str, config: Mapping[str, object], progress: Progress, doors: Doors) -> Call:
     attachment = progress.attachment
     return Call(
         container_id=progress.record.container_id,
@@ -115,5 +115,6 @@ def _call(config: Mapping[str, object], progress: Progress, doors: Doors) -> Cal
         config=config,
         arguments=attachment.arguments,
         prev_result=progress.result,
+        allowed_sysctls=doors.backups.allowed_sysctls() if type_ == "tuning" else None,
         seed=doors.seed(),
     )

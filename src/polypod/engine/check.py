@@ -14,7 +14,7 @@ from polypod.engine.doors import Caller, Doors, Namespaces
 from polypod.ipam import IPAM
 from polypod.plan.foreign import ForeignCall
 from polypod.plan.record import ForeignStep, PluginStep, Record
-from polypod.plugins import PLUGINS
+from polypod.plugins import PLUGINS, addresses
 from polypod.plugins._shape import Call
 
 
@@ -64,11 +64,11 @@ def _one(record: Record, doors: Doors, namespaces: Namespaces) -> None:
         )
         plugin = PLUGINS[type_]
         plugin.check(call, namespaces.look(plugin.check_reads(call)))
-        _check_lease(call, doors)
+        _check_lease(type_, call, doors)
 
 
-def _check_lease(call: Call, doors: Doors) -> None:
-    ipam = IPAM.get(fields.text(fields.table(call.config, "ipam") or {}, "type"))
+def _check_lease(type_: str, call: Call, doors: Doors) -> None:
+    ipam = IPAM.get(addresses.leasing_type(type_, call.config))
     if ipam is not None:
         ipam.check(batch.lease_call(call), doors.pools)
 

@@ -106,7 +106,11 @@ class Journal(Protocol):
 
 
 class Backups(Protocol):
-    """Carries out store ops."""
+    """Carries out store ops, and reads the one other file that tuning is bound to."""
+
+    def allowed_sysctls(self) -> tuple[str, ...] | None:
+        """Return the lines of the node's allowlist of sysctls, None when it has none."""
+        ...
 
     def apply(self, op: StoreOp) -> None:
         """Write, or (RestoreBackup) forget, a backup."""

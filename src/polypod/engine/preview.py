@@ -23,7 +23,7 @@ from polypod.ipam import IPAM
 from polypod.ipam._shape import LeaseCall
 from polypod.plan.facts import Facts, Link, LinkQuery, Query, Where
 from polypod.plan.ops import SHARED
-from polypod.plugins import PLUGINS
+from polypod.plugins import PLUGINS, addresses
 from polypod.plugins._shape import Call
 
 NETNS, CONTAINER = "/dry-run", "dry-run"
@@ -119,12 +119,13 @@ def _plugin(
         config=config,
         arguments=attachment.arguments,
         prev_result=prev,
+        allowed_sysctls=doors.backups.allowed_sysctls() if type_ == "tuning" else None,
     )
-    ipam_type = fields.text(fields.table(config, "ipam") or {}, "type")
+    ipam_type = addresses.leasing_type(type_, config)
     ipam = _built_in(IPAM, ipam_type, attachment, doors)
     source = "built in" if ipam is not None else _foreign(ipam_type, attachment, doors)
-    addresses = f", addresses by {ipam_type} ({source})" if ipam_type else ""
-    yield f"    plugin {type_}: built in{addresses}"
+    leased = f", addresses by {ipam_type} ({source})" if ipam_type else ""
+    yield f"    plugin {type_}: built in{leased}"
     if ipam_type and ipam is None:
         yield "      its ops follow from the lease, which a dry run does not take"
         return None

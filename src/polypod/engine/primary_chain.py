@@ -18,7 +18,7 @@ from polypod.engine.doors import Doors
 from polypod.engine.resolve import search_path
 from polypod.ipam import IPAM
 from polypod.plan.foreign import ForeignCall
-from polypod.plugins import PLUGINS
+from polypod.plugins import PLUGINS, addresses
 
 _SINCE = (1, 1, 0)
 
@@ -62,7 +62,7 @@ def _foreign_types(
     type_ = fields.text(config, "type")
     if type_ not in PLUGINS or doors.foreign.has(type_, path):
         return (type_,)
-    ipam = fields.text(fields.table(config, "ipam") or {}, "type")
+    ipam = addresses.leasing_type(type_, config)
     if not ipam or (ipam in IPAM and not doors.foreign.has(ipam, path)):
         return ()
     return (ipam,)

@@ -19,7 +19,7 @@ from polypod.errors import InvalidNetnsError, PluginError, PolypodError
 from polypod.ipam import IPAM
 from polypod.plan.foreign import ForeignCall
 from polypod.plan.ops import SetLink
-from polypod.plugins import PLUGINS
+from polypod.plugins import PLUGINS, addresses
 from polypod.plugins._shape import Call
 
 TYPES = tuple(sorted((*PLUGINS, *IPAM)))
@@ -48,7 +48,7 @@ def _nothing(type_: str, request: Request, doors: Doors, caller: Caller) -> byte
     return b""
 
 
-def _call(request: Request, doors: Doors) -> Call:
+def _call(type_: str, request: Request, doors: Doors) -> Call:
     return Call(
         container_id=request.container_id,
         ifname=request.ifname,
@@ -58,12 +58,9 @@ def _call(request: Request, doors: Doors) -> Call:
         config=request.config.raw,
         arguments=request.arguments,
         prev_result=request.config.previous(),
+        allowed_sysctls=doors.backups.allowed_sysctls() if type_ == "tuning" else None,
         seed=doors.seed(),
     )
-
-
-def _ipam_type(this: Call) -> str:
-    return fields.text(fields.table(this.config, "ipam") or {}, "type")
 
 
 def _delegate(type_: str, request: Request, doors: Doors) -> bytes:
@@ -82,8 +79,8 @@ def _delegate(type_: str, request: Request, doors: Doors) -> bytes:
     )
 
 
-def _lease(this: Call, request: Request, doors: Doors) -> Result | None:
-    type_ = _ipam_type(this)
+def _lease(type_: str, this: Call, request: Request, doors: Doors) -> Result | None:
+    """Ask the IPAM plugin of this type, none for an empty one."""
     if not type_:
         return None
     ipam = IPAM.get(type_)
@@ -93,8 +90,7 @@ def _lease(this: Call, request: Request, doors: Doors) -> Result | None:
     return versions.parse(answer, fields.text(answer, "cniVersion") or this.cni_version)
 
 
-def _release(this: Call, request: Request, doors: Doors) -> None:
-    type_ = _ipam_type(this)
+def _release(type_: str, this: Call, request: Request, doors: Doors) -> None:
     ipam = IPAM.get(type_)
     if ipam is not None:
         ipam.delete(batch.lease_call(this), doors.pools)
@@ -126,7 +122,7 @@ def _entered(
 
 
 def _add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
-    plugin, this = PLUGINS[type_], _call(request, doors)
+    plugin, this = PLUGINS[type_], _call(type_, request, doors)
     with _entered(type_, request, doors, caller) as (namespaces, check_sandbox):
         facts = namespaces.look(plugin.reads(this))
         check_sandbox()
@@ -134,14 +130,15 @@ def _add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
             raise InvalidNetnsError(
                 "plugin's netns and netns from CNI_NETNS should not be the same"
             )
-        lease = _lease(this, request, doors)
+        ipam = addresses.leasing_type(type_, this.config)
+        lease = _lease(ipam, this, request, doors)
         try:
             ops = plugin.plan_add(this, facts, lease)
             execute.run(ops, namespaces, doors)
             after = namespaces.look(plugin.reads_after(this, ops))
             result = plugin.result(this, ops, after, lease)
         except PolypodError as error:
-            _note(error, lambda: _release(this, request, doors))
+            _note(error, lambda: _release(ipam, this, request, doors))
             raise
         body = "1.0.0" if type_ == "loopback" else None
         try:
@@ -149,7 +146,7 @@ def _add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
         except PolypodError as error:
             for op in plugin.plan_del(this):
                 _note(error, lambda op=op: execute.run((op,), namespaces, doors))  # type: ignore[misc]
-            _note(error, lambda: _release(this, request, doors))
+            _note(error, lambda: _release(ipam, this, request, doors))
             raise
 
 
@@ -161,28 +158,27 @@ def _note(error: PolypodError, act: Callable[[], object]) -> None:
 
 
 def _del(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
-    plugin, this = PLUGINS[type_], _call(request, doors)
+    plugin, this = PLUGINS[type_], _call(type_, request, doors)
     with _entered(type_, request, doors, caller) as (namespaces, _):
         ops = plugin.plan_del(this)
         if not namespaces.has_sandbox:  # a sandbox that is gone took its links' settings along
             ops = tuple(op for op in ops if not isinstance(op, SetLink))
         execute.run(ops, namespaces, doors)
-    _release(this, request, doors)
+    _release(addresses.leasing_type(type_, this.config), this, request, doors)
     return b""
 
 
 def _check(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
-    plugin, this = PLUGINS[type_], _call(request, doors)
+    plugin, this = PLUGINS[type_], _call(type_, request, doors)
     with _entered(type_, request, doors, caller) as (namespaces, check_sandbox):
         facts = namespaces.look(plugin.check_reads(this))
         check_sandbox()
-        _check_lease(this, request, doors)
+        _check_lease(addresses.leasing_type(type_, this.config), this, request, doors)
         plugin.check(this, facts)
     return b""
 
 
-def _check_lease(this: Call, request: Request, doors: Doors) -> None:
-    type_ = _ipam_type(this)
+def _check_lease(type_: str, this: Call, request: Request, doors: Doors) -> None:
     ipam = IPAM.get(type_)
     if ipam is not None:
         ipam.check(batch.lease_call(this), doors.pools)
@@ -192,7 +188,7 @@ def _check_lease(this: Call, request: Request, doors: Doors) -> None:
 
 def _ipam_add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     del caller
-    this = batch.lease_call(_call(request, doors))
+    this = batch.lease_call(_call(type_, request, doors))
     result = IPAM[type_].add(this, doors.pools)
     try:
         return versions.render(result, this.cni_version)
@@ -203,20 +199,20 @@ def _ipam_add(type_: str, request: Request, doors: Doors, caller: Caller) -> byt
 
 def _ipam_del(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     del caller
-    IPAM[type_].delete(batch.lease_call(_call(request, doors)), doors.pools)
+    IPAM[type_].delete(batch.lease_call(_call(type_, request, doors)), doors.pools)
     return b""
 
 
 def _ipam_check(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     del caller
-    IPAM[type_].check(batch.lease_call(_call(request, doors)), doors.pools)
+    IPAM[type_].check(batch.lease_call(_call(type_, request, doors)), doors.pools)
     return b""
 
 
 def _status(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
     """STATUS is passed on to an IPAM plugin that is not built in."""
-    del type_, caller
-    delegated = fields.text(fields.table(request.config.raw, "ipam") or {}, "type")
+    del caller
+    delegated = addresses.leasing_type(type_, request.config.raw)
     if delegated and delegated not in IPAM:
         _delegate(delegated, request, doors)
     return b""

@@ -96,7 +96,7 @@ def _sets(
 ) -> list[Sequence[Mapping[str, object]]]:
     runtime = fields.table(config, "runtimeConfig") or {}
     found = [_entries(one) for one in fields.items(runtime, "ipRanges") or ()]
-    if fields.text(ipam, "subnet"):
+    if fields.get(ipam, "subnet") is not None:
         found.append((ipam,))
     return found + [_entries(one) for one in fields.items(ipam, "ranges") or ()]
 

@@ -39,6 +39,10 @@ class Range:
         return f"{self.start}-{self.end}"
 
 
+class UnreadableError(PluginError):
+    """A text is no address or subnet at all; the reference says so before it looks at ranges."""
+
+
 RangeSet: TypeAlias = tuple[Range, ...]
 
 
@@ -51,6 +55,8 @@ def parse_set(entries: Sequence[Mapping[str, object]], index: int) -> RangeSet:
     try:
         found = tuple(parse(entry) for entry in entries)
         _check_set(found)
+    except UnreadableError:
+        raise
     except PluginError as error:
         raise PluginError(f"invalid range set {index}: {error.cause}") from error
     return found
@@ -90,9 +96,9 @@ def _subnet(text: str) -> Network:
     try:
         value = ipaddress.ip_interface(text)
     except ValueError as error:
-        raise PluginError(f"invalid CIDR address: {text[:100]}") from error
+        raise UnreadableError(f"invalid CIDR address: {text[:100]}") from error
     if "/" not in text:
-        raise PluginError(f"invalid CIDR address: {text[:100]}")
+        raise UnreadableError(f"invalid CIDR address: {text[:100]}")
     network = value.network
     if isinstance(value, ipaddress.IPv6Interface) and value.ip.ipv4_mapped is not None:
         raise PluginError("IPNet IP and Mask version mismatch")
@@ -112,7 +118,7 @@ def _address(text: str) -> IPAddress | None:
     try:
         return ipaddress.ip_address(text)
     except ValueError as error:
-        raise PluginError(f"invalid IP address: {text[:100]}") from error
+        raise UnreadableError(f"invalid IP address: {text[:100]}") from error
 
 
 def _check_set(found: RangeSet) -> None:

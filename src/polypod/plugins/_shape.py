@@ -32,6 +32,8 @@ class Call:
     arguments: str = ""
     """CNI_ARGS, unparsed."""
     prev_result: Result | None = None
+    allowed_sysctls: tuple[str, ...] | None = None
+    """The lines of the node's allowlist: patterns that names of sysctls must match; None: any."""
     seed: str = "00000000"
     """Eight random hex digits for the names of host links."""
     notes: dict[str, object] = field(

@@ -13,10 +13,18 @@ from polypod.cni.result import DNS, IPAddress, IPConfig, Result, Route
 from polypod.errors import PluginError
 from polypod.plan.ops import Configure, RouteSpec, SysctlSpec
 
+WITHOUT_LEASE = frozenset({"loopback", "tuning"})
+"""Types that never ask for addresses, whatever stands in their configuration."""
+
 
 def ipam_type(config: Mapping[str, object]) -> str:
     """Return the IPAM plugin's name, empty for a link without addresses."""
     return fields.text(fields.table(config, "ipam") or {}, "type")
+
+
+def leasing_type(type_: str, config: Mapping[str, object]) -> str:
+    """Return the IPAM plugin that a plugin of this type asks, empty for none."""
+    return "" if type_ in WITHOUT_LEASE else ipam_type(config)
 
 
 def leased_ips(lease: Result, interface: int) -> tuple[IPConfig, ...]:

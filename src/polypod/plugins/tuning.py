@@ -30,28 +30,15 @@ class Tuning:
     """The plugin of type `tuning`."""
 
     versions: tuple[str, ...] = ALL_VERSIONS
-    allowlist: tuple[str, ...] | None = None
-    """Regular expressions that sysctl names must match; None allows every name below net/."""
 
     def reads(self, call: Call) -> tuple[Query, ...]:
         """Validate the configuration; want the link and the sysctls as they are."""
         settings = read(call)
-        self._allowed(settings)
+        _check_allowed(call, settings)
         if "/" in call.ifname:
             raise PluginError(f"Interface name ({call.ifname}) contains an invalid character /")
         expected.previous(call, "Required prevResult missing")
         return _queries(call, settings)
-
-    def _allowed(self, settings: Settings) -> None:
-        if self.allowlist is None:
-            return
-        patterns = tuple(line for line in self.allowlist if line.strip())
-        for name in settings.sysctls:
-            if not any(_matches(pattern, name) for pattern in patterns):
-                raise PluginError(
-                    f"Sysctl {name} is not allowed. Only the following sysctls are allowed:"
-                    f" [{' '.join(patterns)}]"
-                )
 
     def plan_add(self, call: Call, facts: Facts, lease: Result | None) -> tuple[Op, ...]:
         """Write sysctls, keep the link's attributes, then change them."""
@@ -107,12 +94,26 @@ class Tuning:
         for name, value in settings.sysctls.items():
             key = sysctl_key(name, call.ifname)
             found = facts.sysctl(Where.SANDBOX, key)
-            if found is None or found.split() != value.split():
+            if found is None:
+                raise PluginError(f"open /proc/sys/{key}: no such file or directory")
+            if found.split() != value.split():
                 raise PluginError(
                     f"Error: Tuning configured value of /proc/sys/{key} is {value},"
-                    f" current value is {found or ''}"
+                    f" current value is {found}"
                 )
         _compare(call.ifname, settings, facts.link(Where.SANDBOX, call.ifname))
+
+
+def _check_allowed(call: Call, settings: Settings) -> None:
+    if call.allowed_sysctls is None:
+        return
+    patterns = tuple(line for line in call.allowed_sysctls if line.strip())
+    for name in settings.sysctls:
+        if not any(_matches(pattern, name) for pattern in patterns):
+            raise PluginError(
+                f"Sysctl {name} is not allowed. Only the following sysctls are allowed:"
+                f" [{' '.join(patterns)}]"
+            )
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -176,23 +177,27 @@ def _content(before: SetLink) -> str:
 def _compare(ifname: str, settings: Settings, link: Link | None) -> None:
     if link is None:
         raise PluginError(f"Cannot find container link {ifname}")
+    _same("Ethernet", ifname, settings.mac or None, link.mac)
     if settings.promisc is not None and settings.promisc != link.promisc:
         raise PluginError(
             f"Error: Tuning link {ifname} configured promisc is {_word(settings.promisc)},"
             f" current value is {int(link.promisc)}"
         )
     pairs: tuple[tuple[str, object, object], ...] = (
-        ("Ethernet", settings.mac or None, link.mac),
         ("MTU", settings.mtu or None, link.mtu),
         ("all-multicast mode", settings.allmulti, link.allmulti),
         ("Transmit Queue Length", settings.tx_queue_len, link.tx_queue_len),
     )
     for what, wanted, found in pairs:
-        if wanted is not None and wanted != found:
-            raise PluginError(
-                f"Error: Tuning configured {what} of {ifname} is {_word(wanted)},"
-                f" current value is {_word(found)}"
-            )
+        _same(what, ifname, wanted, found)
+
+
+def _same(what: str, ifname: str, wanted: object, found: object) -> None:
+    if wanted is not None and wanted != found:
+        raise PluginError(
+            f"Error: Tuning configured {what} of {ifname} is {_word(wanted)},"
+            f" current value is {_word(found)}"
+        )
 
 
 def _word(value: object) -> str:

@@ -50,6 +50,7 @@ def read(call: Call) -> Settings:
     sysctls = {**_texts(config), **_texts(over)}
     for name in sysctls:
         sysctl_key(name, call.ifname)
+    fields.text(config, "dataDir")
     length = fields.unsigned(over, "txQLen")
     return Settings(
         sysctls=sysctls,

@@ -1,4 +1,7 @@
-"""The files in which tuning keeps a link's former attributes (the reference's place and form)."""
+"""The files of tuning: a link's former attributes, and the node's allowlist of sysctls.
+
+Their places and forms are the reference's.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,31 @@ from polypod.store import files
 from polypod.store.roots import Roots
 
 MAX_BYTES = 1 << 16
+ALLOWLIST = Path("/etc/cni/tuning/allowlist.conf")
 
 
 class BackupFiles:
     """Writes, reads and removes backups."""
 
-    def __init__(self, *, roots: Sequence[Path] | None) -> None:
-        """Set where they may lie (None: anywhere)."""
+    def __init__(self, *, roots: Sequence[Path] | None, allowlist: Path = ALLOWLIST) -> None:
+        """Set where they may lie (None: anywhere), and which file limits the sysctls."""
         self._roots = Roots(roots)
+        self._allowlist = allowlist
+
+    def allowed_sysctls(self) -> tuple[str, ...] | None:
+        """Return the lines of the allowlist, None when there is no such file.
+
+        Raises:
+            StorageError: it is there and cannot be read, which allows nothing.
+        """
+        try:
+            return tuple(self._allowlist.read_text(encoding="utf-8", errors="replace").splitlines())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(
+                f"allowlist of sysctls: {error.strerror}: {self._allowlist}"
+            ) from error
 
     def apply(self, op: StoreOp) -> None:
         """Write a backup, or remove one that was put back.

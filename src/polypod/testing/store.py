@@ -162,6 +162,11 @@ class FakeBackups:
         """Begin empty; `fault`, when set, is raised by every apply."""
         self.contents: dict[tuple[str, str], str] = {}
         self.fault: PolypodError | None = None
+        self.allowlist: tuple[str, ...] | None = None
+
+    def allowed_sysctls(self) -> tuple[str, ...] | None:
+        """Return the allowlist of sysctls that a test set."""
+        return self.allowlist
 
     def apply(self, op: StoreOp) -> None:
         """Write a backup, or remove one that was put back.

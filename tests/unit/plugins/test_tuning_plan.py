@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from polypod.cni.result import Interface, Result
@@ -194,7 +196,7 @@ def test_the_result_shows_the_new_mac(_row: None) -> None:
 )
 def test_a_wrong_call_is_refused(call: Call, allowlist: tuple[str, ...] | None, text: str) -> None:
     with pytest.raises(PluginError) as caught:
-        Tuning(allowlist=allowlist).reads(call)
+        Tuning().reads(replace(call, allowed_sysctls=allowlist))
     assert caught.value.cause == text
 
 
