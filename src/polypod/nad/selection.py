@@ -127,8 +127,6 @@ def _decode(annotation: str) -> list[object]:
         decoded = msgspec.json.decode(annotation)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise _bad(f"{_JSON}{error}") from error
-    if decoded is None:
-        return []
     if not isinstance(decoded, list):
         raise _bad(f"{_JSON}a list of selection elements is expected")
     return cast("list[object]", decoded)

@@ -334,3 +334,41 @@ def test_pods_at_once_get_addresses_of_their_own(node: Node) -> None:
     for pod in pods:
         node.delete(pod)
     assert node.pools.held() == {}
+
+
+def test_cni_args_of_the_annotation_reach_the_plugin(node: Node) -> None:
+    node.source.add_definition(
+        "default", "static", '{"cniVersion":"1.0.0","type":"macvlan","master":"up0",'
+        '"ipam":{"type":"static"}}'
+    )  # fmt: skip
+    asked = json.dumps([{"name": "static", "cni-args": {"ips": ["10.7.0.7/24"]}}])
+    pod = node.add_pod("default", "p", networks=asked)
+
+    assert node.add(pod)["ips"] == [{"address": "10.7.0.7/24", "interface": 0}]
+
+
+def test_two_networks_that_fail_together_are_both_told(node: Node) -> None:
+    node.kernel.refuse[ops.AddMacvlan] = PluginError("no")
+    node.kernel.refuse[ops.AddVeth] = ForeignError("nor this")
+    pod = node.add_pod("default", "p", networks="mv,br")
+
+    error = fails(node, pod, '"mv": no')
+
+    assert "nor this" in error.__notes__
+
+
+def test_a_door_that_breaks_in_the_middle_leaves_nothing_behind(node: Node) -> None:
+    """Nobody knows what a send did that was never answered, so all of it is taken back."""
+    pod = node.add_pod("default", "p", networks="mv,fixed")
+    before = left(node)
+
+    def breaks(stop: str) -> None:
+        if stop == "kernel.apply Configure":
+            raise InvalidNetnsError("the namespace cannot be entered")
+
+    node.trace.watch = breaks
+
+    fails(node, pod, "the namespace cannot be entered")
+
+    node.trace.watch = None
+    assert left(node) == before

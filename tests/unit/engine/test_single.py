@@ -227,6 +227,25 @@ def test_a_backup_that_the_link_does_not_take_stays(node: Node, sandbox: Sandbox
     assert len(node.backups.contents) == 1
 
 
+def test_without_a_backup_there_is_nothing_to_put_back(node: Node, sandbox: Sandbox) -> None:
+    tuned(node, sandbox)
+    node.backups.contents.clear()
+
+    called(node, sandbox, "DEL", TUNING)
+
+    assert node.world.sandboxes[sandbox.netns].links["eth0"].mtu == 1400
+
+
+def test_an_undo_that_fails_is_told_beside_the_reason(node: Node, sandbox: Sandbox) -> None:
+    node.kernel.refuse[ops.Configure] = PluginError("the kernel says no")
+    node.kernel.refuse_undo[ops.AddMacvlan] = PluginError("and will not take it back")
+
+    with pytest.raises(PluginError, match="the kernel says no") as raised:
+        called(node, sandbox, "ADD", MACVLAN)
+
+    assert raised.value.__notes__ == ["undo: and will not take it back"]
+
+
 def test_a_backup_of_a_link_that_is_gone_goes(node: Node, sandbox: Sandbox) -> None:
     tuned(node, sandbox)
     node.world.remove(node.world.sandboxes[sandbox.netns], "eth0")
