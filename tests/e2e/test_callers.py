@@ -97,7 +97,7 @@ def test_a_link_of_an_address_plugin_is_that_plugin(node: Node) -> None:
 def built(name: str) -> Path:
     found = reference.program(name)
     if found is None:
-        pytest.skip(reference.WITHOUT_GO)
+        pytest.skip(reference.NOT_BUILT)
     return found
 
 
