@@ -787,9 +787,17 @@ def test_isolation_keeps_pods_to_their_namespace(
         )
 
 
-def test_isolation_does_not_bind_the_primary(node: Node) -> None:
+def test_isolation_leaves_the_namespace_of_default_networks_open(node: Node) -> None:
     node.settings = Settings(namespace_isolation=True, global_namespaces=frozenset())
 
     (primary,) = resolved(node, default="kube-system/net1")
 
     assert primary.display_name == "kube-system/net1"
+
+
+def test_isolation_binds_the_default_network_too(node: Node) -> None:
+    """The reference lets it name any namespace, so a pod could leave its own that way."""
+    node.source.add_definition("other", "net1", '{"name":"net1","type":"mynet1"}')
+    node.settings = Settings(namespace_isolation=True)
+
+    refused(lambda: resolved(node, default="other/net1"), "refers to target namespace other")

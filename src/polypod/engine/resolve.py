@@ -97,6 +97,11 @@ def _primary(request: Request, pod: Pod | None, doors: Doors) -> Attachment | No
         chosen = selection.parse_default(
             pod.annotations[DEFAULT_NETWORK], doors.settings.multus_namespace
         )
+        if doors.settings.namespace_isolation:
+            # The annotation is the pod's own, so it opens no namespace that the other one does
+            # not, but for the one where default networks are kept.
+            allowed = doors.settings.global_namespaces | {doors.settings.multus_namespace}
+            isolation.check_isolation(pod.namespace, chosen, allowed)
         return _attachment(request, chosen, 0, chosen.interface or request.ifname, doors)
     network = doors.networks.primary()
     if network is None:
