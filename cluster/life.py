@@ -66,6 +66,8 @@ def make_namespace(place: Place) -> None:
         ("link", "add", "node0", "type", "bridge"),
         ("address", "replace", f"{NODE_ADDRESS}/24", "dev", "node0"),
         ("link", "set", "node0", "up"),
+        # Service addresses must be routed somewhere before kube-proxy's rules rewrite them.
+        ("route", "replace", "default", "dev", "node0"),
     ):
         subprocess.run(
             processes.inside(place, ["ip", *words]), capture_output=True, check=False, timeout=10

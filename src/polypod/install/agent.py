@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from polypod.install.values import Values
 
-HOST = "/host"
-"""Where the node's folders are seen inside the container."""
+SYSCTL = "/host/proc/sys"
+"""Where the container sees a /proc/sys that can be written."""
 STAND_BY_S = 60
 """How long a new agent waits for the old one of its node to let go."""
 CAPABILITIES = (
@@ -88,8 +88,8 @@ def _arguments(values: Values) -> list[str]:
     words = [
         "daemon",
         "--in-cluster",
-        f"--shim-dir={HOST}{values.platform.cni_bin}",
-        f"--conf-dir={HOST}{values.platform.cni_conf}",
+        f"--shim-dir={values.platform.cni_bin}",
+        f"--conf-dir={values.platform.cni_conf}",
         f"--path={values.platform.cni_bin}",
         f"--stand-by={STAND_BY_S}",
         f"--metrics=$(NODE_IP):{values.metrics_port}",
@@ -111,7 +111,7 @@ def _environment(values: Values) -> list[dict[str, object]]:
         )
     ]
     words.append({"name": "DAEMON_SET", "value": values.name})
-    words.append({"name": "POLYPOD_PROC_SYS", "value": f"{HOST}/proc/sys"})
+    words.append({"name": "POLYPOD_PROC_SYS", "value": SYSCTL})
     if values.platform.api_host:
         words.append({"name": "KUBERNETES_SERVICE_HOST", "value": values.platform.api_host})
         words.append({"name": "KUBERNETES_SERVICE_PORT", "value": values.platform.api_port})
@@ -132,16 +132,17 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
     make = "DirectoryOrCreate"
     platform = values.platform
     return (
-        ("shim", platform.cni_bin, f"{HOST}{platform.cni_bin}", make),
+        # The node's own paths: what a configuration names is found where it says.
+        ("shim", platform.cni_bin, platform.cni_bin, make),
         # No kind: where /etc is read-only to the kubelet, its own check would fail (Talos).
-        ("conf", platform.cni_conf, f"{HOST}{platform.cni_conf}", ""),
+        ("conf", platform.cni_conf, platform.cni_conf, ""),
         ("socket", "/run/polypod", "/run/polypod", make),
         ("state", "/var/lib/polypod", "/var/lib/polypod", make),
         # Leases lie where the reference's host-local has them, so that both can share a node.
         ("leases", "/var/lib/cni", "/var/lib/cni", make),
         ("run-leases", "/run/cni", "/run/cni", make),
         # The runtime mounts /proc/sys read-only; this view of it is writable, per namespace.
-        ("sysctl", "/proc/sys", f"{HOST}/proc/sys", "Directory"),
+        ("sysctl", "/proc/sys", SYSCTL, "Directory"),
     )
 
 
