@@ -79,10 +79,13 @@ def burning(doors: Doors, fuse: Fuse) -> Doors:
 
 
 def child(at: int, options: list[str]) -> int:
-    opens = app.open_doors
+    opens, fuse = app.open_doors, Fuse(at)
+
+    def open_burning(*given: Any, **named: Any) -> Doors:
+        return burning(opens(*given, **named), fuse)
+
     if at:
-        fuse = Fuse(at)
-        app.open_doors = lambda options: burning(opens(options), fuse)
+        app.open_doors = open_burning
     return daemon.main(options)
 
 
