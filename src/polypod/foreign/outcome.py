@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from enum import Enum
@@ -10,6 +11,7 @@ from polypod.cni import fields
 from polypod.cni.quote import quoted
 from polypod.errors import DecodeError, ForeignError, NotStartedError
 
+log = logging.getLogger("polypod.foreign")
 _SHOWN = 400
 
 
@@ -41,6 +43,9 @@ def read(type_: str, outcome: Outcome) -> bytes:
         NotStartedError: it never ran.
         ForeignError: it failed, with its own code, msg and details where it gave them.
     """
+    told = outcome.stderr.decode(errors="replace").strip()[:_SHOWN]
+    if told:
+        log.info("plugin.stderr type=%s text=%r", type_, told)
     if outcome.ended is Ended.EXITED and outcome.number == 0:
         return outcome.stdout
     status = _status(outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import threading
 import time
@@ -195,6 +196,20 @@ def test_what_it_tells_on_stderr_is_shown_bounded(tmp_path: Path) -> None:
         ForeignDoor().run(call("x", tmp_path))
 
     assert 100 < len(told.value.cause) < 1000
+
+
+def test_what_it_tells_on_stderr_is_logged_bounded_when_it_succeeds_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place(tmp_path, "x", "head -c 100000 /dev/zero | tr '\\0' y >&2; echo '{}'")
+
+    with caplog.at_level(logging.INFO):
+        answer = ForeignDoor().run(call("x", tmp_path))
+
+    (said,) = caplog.messages
+    assert answer == b"{}\n"
+    assert said.startswith("plugin.stderr type=x text='yyy")
+    assert len(said) < 500
 
 
 # --- bounded ---
