@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import msgspec
@@ -108,3 +109,45 @@ def test_removing_what_is_not_there_is_fine(journal: Journal) -> None:
 
     assert journal.all() == ()
     assert journal.of_container("c1") == ()
+
+
+def test_several_are_put_and_removed_together(journal: Journal) -> None:
+    one, two = record("c1", "net1", 1), record("c1", "net2", 2)
+
+    journal.put(one, two)
+    both = journal.of_container("c1")
+    journal.remove(one, two, FULL)
+
+    assert both == (one, two)
+    assert journal.all() == ()
+    journal.put()
+    journal.remove()
+    assert journal.all() == ()
+
+
+def test_a_pod_is_known_while_one_of_its_containers_has_a_record(journal: Journal) -> None:
+    old = msgspec.structs.replace(record("old", "net1", 1), pod_namespace="ns", pod_name="p")
+    new = msgspec.structs.replace(record("new", "net1", 1), pod_namespace="ns", pod_name="p")
+    journal.put(old, new)
+
+    journal.remove(old)
+    with_one = [journal.has_pod("ns", "p"), journal.has_pod("ns", "q"), journal.has_pod("", "p")]
+    journal.remove(new)
+
+    assert with_one == [True, False, False]
+    assert not journal.has_pod("ns", "p")
+
+
+def test_threads_at_once_lose_nothing(journal: Journal) -> None:
+    def works(number: int) -> None:
+        for position in range(10):
+            journal.put(record(f"c{number}", f"net{position}", position))
+        journal.remove(*(record(f"c{number}", f"net{position}", position) for position in range(5)))
+
+    threads = [threading.Thread(target=works, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(journal.all()) == 80

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,22 @@ def test_a_network_whose_name_is_no_file_name_is_refused(pools: Pools, name: str
 def test_a_resolv_conf_that_is_not_there_is_an_error(pools: Pools, folder: Path) -> None:
     with pytest.raises(StorageError, match="no such file or directory"):
         pools.resolv_conf(str(folder / "none"))
+
+
+def test_threads_at_once_get_addresses_of_their_own(pools: Pools) -> None:
+    got: list[str] = []
+
+    def takes(number: int) -> None:
+        for _ in range(4):
+            with pools.locked("", "mynet") as pool:
+                free = next(a for n in range(2, 200) if pool.owner(a := f"10.0.0.{n}") is None)
+                assert pool.reserve(free, f"c{number}", "net1")
+            got.append(free)
+
+    threads = [threading.Thread(target=takes, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(got)) == 32

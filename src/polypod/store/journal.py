@@ -67,6 +67,8 @@ class SqliteJournal:
         Raises:
             StorageError: the disk is full or refuses; nothing was written.
         """
+        if not records:
+            return
         values = [value for record in records for value in _row(record)]
         with self._lock:
             self._execute(_PUT + _rows(len(records), 6), values)
