@@ -372,3 +372,21 @@ def test_a_door_that_breaks_in_the_middle_leaves_nothing_behind(node: Node) -> N
 
     node.trace.watch = None
     assert left(node) == before
+
+
+def test_a_defect_in_the_middle_is_cleaned_up_by_the_delete(node: Node) -> None:
+    pod = node.add_pod("default", "p", networks="mv,tuned,other")
+
+    def breaks(stop: str) -> None:
+        if stop == "kernel.apply SetLink":
+            raise KeyError(stop)
+
+    node.trace.watch = breaks
+    with pytest.raises(KeyError):
+        node.add(pod)
+    node.trace.watch = None
+
+    node.delete(pod)
+
+    assert {key: value for key, value in left(node).items() if key != "world"} == NOTHING
+    assert list(node.world.sandboxes[pod.netns].links) == ["lo"]
