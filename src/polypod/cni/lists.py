@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from polypod.cni import encode, fields
@@ -31,8 +32,9 @@ class NetworkList:
     disable_gc: bool = False
 
 
+@lru_cache(maxsize=128)
 def parse_list(raw: bytes) -> NetworkList:
-    """Read a list, or a single plugin's configuration.
+    """Read a list, or a single plugin's configuration; a text that was read before is remembered.
 
     Raises:
         DecodeError: not a JSON object.

@@ -7,10 +7,9 @@ fields of a link. What goes into a result is decided by the plugins.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address, ip_interface
-from typing import cast
+from ipaddress import IPv6Address, ip_interface
 
-from polypod.cni import encode, fields
+from polypod.cni import encode, fields, ip_text
 from polypod.cni.labels import ALL_VERSIONS, FLAT_VERSIONS, MIDDLE_VERSIONS
 from polypod.cni.quote import quoted
 from polypod.cni.result import DNS, Interface, IPAddress, IPConfig, IPInterface, Result, Route
@@ -77,12 +76,8 @@ def _known(version: str) -> None:
 
 def _prefix(table: Table, key: str) -> IPInterface:
     text = fields.text(table, key)
-    address, sign, length = text.partition("/")
-    digits = length.isascii() and length.isdigit() and len(length) <= 3
-    if not sign or not digits or "%" in address:
-        raise DecodeError(f"{key}: invalid CIDR address: {text}")
     try:
-        return ip_interface(f"{address}/{int(length)}")
+        return ip_text.prefix(text)
     except ValueError as error:
         raise DecodeError(f"{key}: invalid CIDR address: {text}") from error
 
@@ -91,15 +86,10 @@ def _address(table: Table, key: str) -> IPAddress | None:
     text = fields.text(table, key)
     if not text:
         return None
-    if "%" in text:
-        raise DecodeError(f"{key}: invalid IP address: {text}")
     try:
-        found = ip_address(text)
+        return ip_text.address(text)
     except ValueError as error:
         raise DecodeError(f"{key}: invalid IP address: {text}") from error
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        return found.ipv4_mapped
-    return found
 
 
 def _read_link(table: Table) -> Interface:
@@ -242,38 +232,40 @@ def _write_middle(result: Result) -> dict[str, object]:
 
 
 def _write_new(result: Result) -> dict[str, object]:
-    links = [
-        {"name": link.name}
-        | _some(
-            {
-                "mac": link.mac,
-                "mtu": link.mtu,
-                "sandbox": link.sandbox,
-                "socketPath": link.socket_path,
-                "pciID": link.pci_id,
-            }
-        )
-        for link in result.interfaces
-    ]
-    written = _some(
+    """Return the body of 1.x; every object has its keys in alphabetical order."""
+    dns = _write_dns(result.dns)
+    return _some(
         {
-            "interfaces": links,
-            "ips": [_write_ip(ip, labelled=False) for ip in result.ips],
-            "routes": [_write_route(route) for route in result.routes],
+            "dns": {key: dns[key] for key in sorted(dns)} or None,
+            "interfaces": [_write_link(link) for link in result.interfaces],
+            "ips": [_write_new_ip(ip) for ip in result.ips],
+            "routes": [_write_new_route(route) for route in result.routes],
         }
     )
-    if not result.dns.is_empty():
-        written["dns"] = _write_dns(result.dns)
-    return cast("dict[str, object]", _sorted(written))
 
 
-def _sorted(value: object) -> object:
-    if isinstance(value, dict):
-        table = cast("dict[str, object]", value)
-        return {key: _sorted(table[key]) for key in sorted(table)}
-    if isinstance(value, list):
-        return [_sorted(member) for member in cast("list[object]", value)]
-    return value
+def _write_link(link: Interface) -> dict[str, object]:
+    written: dict[str, object] = {"mac": link.mac} if link.mac else {}
+    if link.mtu:
+        written["mtu"] = link.mtu
+    written["name"] = link.name
+    return written | _some(
+        {"pciID": link.pci_id, "sandbox": link.sandbox, "socketPath": link.socket_path}
+    )
+
+
+def _write_new_ip(ip: IPConfig) -> dict[str, object]:
+    written: dict[str, object] = {"address": str(ip.address)}
+    if ip.gateway is not None:
+        written["gateway"] = _shown(ip.gateway)
+    if ip.interface is not None:
+        written["interface"] = ip.interface
+    return written
+
+
+def _write_new_route(route: Route) -> dict[str, object]:
+    written = _write_route(route)
+    return {key: written[key] for key in sorted(written)}
 
 
 def _write_flat(result: Result) -> dict[str, object]:

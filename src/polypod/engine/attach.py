@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from polypod.cni import arguments, versions
 from polypod.cni.request import Request
 from polypod.cni.result import Interface, Result
@@ -110,9 +112,8 @@ def _attach_all(
     namespaces: Namespaces,
 ) -> list[tuple[Record, Result]]:
     started, who = doors.monotonic(), _who(request)
-    works = [
-        Progress(a, _record(request, pod, a, doors, namespaces), who, started) for a in attachments
-    ]
+    blank = _record(request, pod, doors, namespaces)
+    works = [Progress(a, _of_network(blank, a), who, started) for a in attachments]
     try:
         chain.add(works, namespaces, doors)
     except PolypodError as error:
@@ -121,21 +122,14 @@ def _attach_all(
     return [(work.record, work.result) for work in works if work.result is not None]
 
 
-def _record(
-    request: Request,
-    pod: Pod | None,
-    attachment: Attachment,
-    doors: Doors,
-    namespaces: Namespaces,
-) -> Record:
+def _record(request: Request, pod: Pod | None, doors: Doors, namespaces: Namespaces) -> Record:
+    """Return what the records of all networks have in common."""
     given = dict(arguments.pairs(request.arguments))
     return Record(
         container_id=request.container_id,
-        network=attachment.network.name,
-        ifname=attachment.ifname,
+        network="",
+        ifname="",
         called=request.config.name,
-        display_name=attachment.display_name,
-        position=attachment.position,
         pod_namespace=given.get("K8S_POD_NAMESPACE", ""),
         pod_name=given.get("K8S_POD_NAME", ""),
         pod_uid=given.get("K8S_POD_UID", "") or (pod.uid if pod else ""),
@@ -143,6 +137,16 @@ def _record(
         boot_id=doors.settings.boot_id,
         cookie=namespaces.cookie,
         created=doors.wall(),
+    )
+
+
+def _of_network(blank: Record, attachment: Attachment) -> Record:
+    return msgspec.structs.replace(
+        blank,
+        network=attachment.network.name,
+        ifname=attachment.ifname,
+        display_name=attachment.display_name,
+        position=attachment.position,
         cni_version=attachment.network.cni_version,
         config=attachment.network.raw,
     )

@@ -5,8 +5,7 @@ Every step is in the journal before it is taken; without room for it, it is not 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -49,17 +48,31 @@ class Progress:
                 duration_s=doors.monotonic() - self.started,
             )
 
-    @contextlib.contextmanager
-    def blamed(self, type_: str) -> Generator[None]:
+    def blamed(self, type_: str) -> Blamed:
         """Let errors of a block say which pod, network and plugin they are about."""
-        try:
-            yield
-        except PolypodError as error:
-            network = self.attachment.network
-            if network.is_list:
-                error.cause = f'plugin type="{type_}" name="{network.name}" failed (add): {error}'
-            blame(error, self.who, network.name)
-            raise
+        return Blamed(self, type_)
+
+
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """A block whose errors are about one plugin of one network."""
+
+    progress: Progress
+    plugin: str
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        """Name who is to blame."""
+        if not isinstance(error, PolypodError):
+            return
+        network = self.progress.attachment.network
+        if network.is_list:
+            error.cause = f'plugin type="{self.plugin}" name="{network.name}" failed (add): {error}'
+        blame(error, self.progress.who, network.name)
 
 
 def blame(error: PolypodError, who: str, network: str) -> None:

@@ -128,7 +128,7 @@ def _send(
     acts: Sequence[_Act], questions: Sequence[Message], effects: list[Effect], spaces: Spaces
 ) -> list[list[Message]]:
     """Send acts and questions; a refused act is its op's failure, the first one counts."""
-    answers = spaces.socket(Where.SANDBOX).many([*(act.message for act in acts), *questions])
+    answers = spaces.many(Where.SANDBOX, [*(act.message for act in acts), *questions])
     for act, answer in zip(acts, answers, strict=False):
         if isinstance(answer, KernelError) and not isinstance(effects[act.place], Failed):
             error = PluginError(f"{act.words()}: {answer.cause}", hint=answer.hint)

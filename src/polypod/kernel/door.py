@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Generator, Sequence
 
 from polypod.kernel import apply, configure, make, netns, read, undo
@@ -67,6 +68,10 @@ class OpenNamespaces:
 class KernelDoor:
     """Opens namespaces."""
 
+    def __init__(self) -> None:
+        """Begin with nobody in the way."""
+        self._turn = threading.Lock()
+
     @contextlib.contextmanager
     def enter(self, *, sandbox: int | str | None, host: int | None) -> Generator[OpenNamespaces]:
         """Open both for the length of a block; a missing path opens without sandbox.
@@ -76,7 +81,8 @@ class KernelDoor:
         """
         opened = netns.open_path(sandbox) if isinstance(sandbox, str) and sandbox else None
         fd = sandbox if isinstance(sandbox, int) else opened
-        spaces = Spaces(sandbox=fd, host=host, missing=sandbox if isinstance(sandbox, str) else "")
+        missing = sandbox if isinstance(sandbox, str) else ""
+        spaces = Spaces(sandbox=fd, host=host, missing=missing, turn=self._turn)
         try:
             yield OpenNamespaces(spaces)
         finally:

@@ -22,6 +22,20 @@ _SKIP_STATS, _BRIDGE_VLANS = 8, 2
 OUR_GROUP = 0x706C7970
 """Links that we make in a sandbox carry it, so that they go as one (speed.md) and are known."""
 
+_OF_A_LINK = frozenset(
+    {
+        IFLA_ADDRESS,
+        IFLA_IFNAME,
+        IFLA_MTU,
+        IFLA_LINK,
+        IFLA_MASTER,
+        IFLA_TXQLEN,
+        IFLA_OPERSTATE,
+        IFLA_LINKINFO,
+        IFLA_IFALIAS,
+        IFLA_PROMISCUITY,
+    }
+)
 MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
 _OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
@@ -149,7 +163,7 @@ def ports_question() -> bytes:
 def parse(body: bytes) -> Link:
     """Read a link from a message's body."""
     _, _, index, flags, _ = netlink.unpacked(_ifinfo, body)
-    found = attributes(body[16:])
+    found = netlink.some(body[16:], _OF_A_LINK)
     info = attributes(found[IFLA_LINKINFO]) if IFLA_LINKINFO in found else {}
     kind = _string(info.get(_KIND, b""))
     inner = info.get(_DATA, b"")

@@ -35,7 +35,7 @@ def make(makers: Sequence[LinkMaker], spaces: Spaces) -> Outcome:
             return Outcome(tuple(effects))
     masters = tuple(dict.fromkeys(op.master for op in makers if isinstance(op, ops.AddVeth)))
     questions = [Message(links.RTM_GETLINK, 0, links.by_name(name)) for name in masters if name]
-    answers = spaces.socket(Where.HOST).many([*(message for _, message in wanted), *questions])
+    answers = spaces.many(Where.HOST, [*(message for _, message in wanted), *questions])
     _ask_for_echoes(makers, answers, spaces)
     for (place, _), answer in zip(wanted, answers, strict=False):
         effects[place] = _effect(makers[place], answer)

@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from polypod.errors import KernelError, PolypodError, TryAgainError
 
@@ -39,8 +39,7 @@ _attr = struct.Struct("=HH")
 _code, _refused = struct.Struct("=i"), struct.Struct("=iI")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message: its type, flags and body (family header and attributes)."""
 
     type: int
@@ -79,10 +78,12 @@ def text(kind: int, value: str) -> bytes:
 
 
 def attributes(raw: bytes) -> dict[int, bytes]:
-    """Return attributes by type, the last of each; a malformed rest is dropped.
+    """Return attributes by type, the last of each; a malformed rest is dropped."""
+    return dict(each_attribute(raw))
 
-    One loop, without the generator of each_attribute: a link has fifty, and a pod asks for many.
-    """
+
+def some(raw: bytes, wanted: frozenset[int]) -> dict[int, bytes]:
+    """Return the attributes of some types: a link has fifty, and a pod asks for many links."""
     found: dict[int, bytes] = {}
     at, end, unpack = 0, len(raw), _attr.unpack_from
     while at + 4 <= end:
@@ -90,7 +91,8 @@ def attributes(raw: bytes) -> dict[int, bytes]:
         after = at + length
         if length < 4 or after > end:
             break
-        found[kind & TYPE_MASK] = raw[at + 4 : after]
+        if kind & TYPE_MASK in wanted:
+            found[kind & TYPE_MASK] = raw[at + 4 : after]
         at = (after + 3) & ~3
     return found
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator
+import threading
+from collections.abc import Generator, Sequence
 
 from polypod.errors import InvalidNetnsError, KernelError
 from polypod.kernel import links, netns
-from polypod.kernel.netlink import Rtnetlink
+from polypod.kernel.netlink import Message, Rtnetlink
 from polypod.plan.facts import Link, Where
 
 
 class Spaces:
     """Sockets in both namespaces, opened when first needed and closed with the request."""
 
-    def __init__(self, *, sandbox: int | None, host: int | None, missing: str = "") -> None:
+    def __init__(
+        self, *, sandbox: int | None, host: int | None, turn: threading.Lock, missing: str = ""
+    ) -> None:
         """Keep the descriptors; `missing` is the sandbox path that was not there."""
+        self._turn = turn
         self._home = netns.open_own()
         if host is not None and netns.is_same(host, self._home):
             host = None
@@ -96,6 +100,15 @@ class Spaces:
             with self.inside(where):
                 self._sockets[where] = Rtnetlink()
         return self._sockets[where]
+
+    def many(self, where: Where, wanted: Sequence[Message]) -> list[list[Message] | KernelError]:
+        """Exchange messages that make things, one request after the other.
+
+        The kernel has one lock for them all, and threads that wait there burn a processor.
+        """
+        socket = self.socket(where)
+        with self._turn:
+            return socket.many(wanted)
 
     def link(self, where: Where, name: str) -> Link | None:
         """Ask for a link by name; None when it, or the sandbox, is not there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from functools import lru_cache
 
 from polypod.errors import PluginError
 
@@ -13,6 +14,7 @@ ELSEWHERE = "POLYPOD_PROC_SYS"
 _MAX_BYTES = 1 << 16
 
 
+@lru_cache(maxsize=512)
 def path_of(key: str) -> str:
     """Return the file of a key; the first separator found decides which one it uses.
 

@@ -68,22 +68,35 @@ _EVERYTHING = _Reach(all=True)
 
 @dataclass(slots=True)
 class _Growing:
+    """A stage under way, and what its ops have to do with."""
+
     kind: Kind
     places: list[int] = field(default_factory=list[int])
+    changes: set[Thing] = field(default_factory=set[Thing])
+    uses: set[Thing] = field(default_factory=set[Thing])
+    all: bool = False
+    makes_links: bool = False
+
+    def add(self, place: int, op: Op, reach: _Reach) -> None:
+        """Take an op in."""
+        self.places.append(place)
+        self.changes |= reach.changes
+        self.uses |= reach.uses
+        self.all = self.all or reach.all
+        self.makes_links = self.makes_links or isinstance(op, LINK_MAKERS)
 
 
 def fold(sequence: Sequence[Op]) -> tuple[Stage, ...]:
     """Return the stages; carried out in order they have the effect of the sequence."""
-    reaches = [_reach(op) for op in sequence]
     stages: list[_Growing] = []
     for place, op in enumerate(sequence):
-        kind = kind_of(op)
-        first = _earliest(place, kind, sequence, reaches, stages)
+        kind, reach = kind_of(op), _reach(op)
+        first = _earliest(op, kind, reach, stages)
         found = next((stage for stage in stages[first:] if stage.kind is kind), None)
         if found is None:
             found = _Growing(kind)
             stages.insert(first, found)
-        found.places.append(place)
+        found.add(place, op, reach)
     return tuple(Stage(stage.kind, tuple(stage.places)) for stage in stages)
 
 
@@ -102,45 +115,31 @@ def kind_of(op: Op) -> Kind:
             return Kind.SINGLY
 
 
-def _earliest(
-    place: int,
-    kind: Kind,
-    sequence: Sequence[Op],
-    reaches: Sequence[_Reach],
-    stages: Sequence[_Growing],
-) -> int:
+def _earliest(op: Op, kind: Kind, reach: _Reach, stages: Sequence[_Growing]) -> int:
     """Return the first stage that an op may join: not before anything that it must follow."""
     for number in range(len(stages) - 1, -1, -1):
         stage = stages[number]
-        if any(_depends(place, other, sequence, reaches) for other in stage.places):
+        if _depends(op, reach, stage):
             keeps_order = stage.kind is kind and kind is not Kind.LINKS
             return number if keeps_order else number + 1
-        if any(_comes_behind(sequence[place], sequence[other]) for other in stage.places):
+        if stage.makes_links and isinstance(op, LINK_MAKERS):
+            # The order of links shows: they are numbered as they are made.
             return number if stage.kind is kind else number + 1
     return 0
 
 
-def _depends(place: int, other: int, sequence: Sequence[Op], reaches: Sequence[_Reach]) -> bool:
-    """Tell whether an op needs an earlier one to have taken effect."""
-    if isinstance(sequence[place], ops.WaitOperUp):
+def _depends(op: Op, reach: _Reach, stage: _Growing) -> bool:
+    """Tell whether an op needs one of an earlier stage to have taken effect."""
+    if isinstance(op, ops.WaitOperUp):
         return True  # a link is up only when its other end is: whatever came before counts
-    if isinstance(sequence[other], ops.WaitOperUp):
-        return reaches[place].all
-    return _meet(reaches[place], reaches[other])
-
-
-def _comes_behind(op: Op, other: Op) -> bool:
-    """Tell whether the order of two ops shows: links are numbered as they are made."""
-    return isinstance(op, LINK_MAKERS) and isinstance(other, LINK_MAKERS)
-
-
-def _meet(one: _Reach, other: _Reach) -> bool:
-    if one.all or other.all:
+    if stage.kind is Kind.WAITS:
+        return reach.all
+    if reach.all or stage.all:
         return True
     return not (
-        one.changes.isdisjoint(other.changes)
-        and one.changes.isdisjoint(other.uses)
-        and one.uses.isdisjoint(other.changes)
+        stage.changes.isdisjoint(reach.changes)
+        and stage.changes.isdisjoint(reach.uses)
+        and stage.uses.isdisjoint(reach.changes)
     )
 
 
