@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.conformance.cni_rows import each_version, row, table
+from tests.conformance.cni_world import World
 
 from polypod.cni.labels import ALL_VERSIONS
 from polypod.ipam import host_local
 from polypod.ipam._shape import LeaseCall
-from tests.conformance.cni_rows import each_version, row, table
-from tests.conformance.cni_world import World
 
 FLAT = ("0.1.0", "0.2.0")
 SETS = [[{"subnet": "10.1.2.0/24"}, {"subnet": "10.2.2.0/24"}], [{"subnet": "2001:db8:1::0/64"}]]
@@ -34,7 +34,9 @@ def one_each(*subnets: str) -> dict[str, Any]:
 
 def add(leases: World, config: dict[str, Any], **variables: str) -> list[str]:
     """Run ADD and return the addresses."""
-    return [ip["address"] for ip in leases.call("host-local", "ADD", config, **variables).ok()["ips"]]
+    return [
+        ip["address"] for ip in leases.call("host-local", "ADD", config, **variables).ok()["ips"]
+    ]
 
 
 def error(leases: World, config: dict[str, Any], **variables: str) -> str:
@@ -112,9 +114,7 @@ def test_the_runtime_asks_for_addresses(leases: World) -> None:
     (
         "I8",
         {"ranges": [[{"subnet": "10.1.0.0/22"}, {"subnet": "10.1.2.0/24"}]]},
-        (
-            "invalid range set 0: subnets 10.1.0.1-10.1.3.254 and 10.1.2.1-10.1.2.254 overlap"
-        ),
+        ("invalid range set 0: subnets 10.1.0.1-10.1.3.254 and 10.1.2.1-10.1.2.254 overlap"),
     ),
     (
         "I9",
@@ -275,6 +275,14 @@ def test_an_address_of_a_later_range_may_be_asked_for(leases: World) -> None:
     assert found == ["10.1.2.88/24", "2001:db8:1::999/48"]
 
 
+def test_an_ipv4_address_may_be_written_as_ipv6(leases: World) -> None:
+    asked = {"cni": {"ips": ["::ffff:10.1.2.88"]}}
+
+    found = add(leases, conf(leases, ipam=one_each("10.1.2.0/24"), args=asked))
+
+    assert found == ["10.1.2.88/24"]
+
+
 @row("I24")
 def test_the_gateway_cannot_be_asked_for(leases: World) -> None:
     config = conf(leases, ipam=one_each("10.1.2.0/24"))
@@ -301,8 +309,7 @@ def test_a_set_that_is_used_up_gives_back_what_others_gave(leases: World) -> Non
     msg = error(leases, config, CONTAINERID="second")
 
     assert msg == (
-        "failed to allocate for range 1: no IP addresses available in range set:"
-        " 10.1.3.1-10.1.3.2"
+        "failed to allocate for range 1: no IP addresses available in range set: 10.1.3.1-10.1.3.2"
     )
     assert leases.lease_files() == {
         "10.1.2.2": "first\r\neth0",
@@ -378,8 +385,11 @@ def test_del_frees_files_of_the_old_form_when_there_are_none_of_the_new(leases: 
 def test_forty_at_once_get_forty_addresses(leases: World) -> None:
     config = conf(leases, ipam=one_each("10.1.2.0/24"))
 
+    def one(number: int) -> str:
+        return add(leases, config, CONTAINERID=f"c{number}")[0]
+
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda n: add(leases, config, CONTAINERID=f"c{n}")[0], range(40)))
+        found = list(pool.map(one, range(40)))
 
     assert len(set(found)) == 40
 

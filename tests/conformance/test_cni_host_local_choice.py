@@ -208,6 +208,12 @@ def test_a_range_that_cannot_be(leases: World, entry: Range, msg: str) -> None:
     "entry, msg",
     ("H32-text", {"subnet": "banana"}, "invalid CIDR address: banana"),
     ("H32-empty", {"subnet": ""}, "invalid CIDR address: "),
+    (
+        "H32-mask",
+        {"subnet": "10.1.2.0/255.255.255.0"},
+        "invalid CIDR address: 10.1.2.0/255.255.255.0",
+    ),
+    ("H32-zone", {"subnet": "fd00::%eth0/64"}, "invalid CIDR address: fd00::%eth0/64"),
     ("H32-length", {"subnet": "10.1.2.0/33"}, "invalid CIDR address: 10.1.2.0/33"),
     (
         "H32-address",

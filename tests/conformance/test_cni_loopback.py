@@ -51,6 +51,39 @@ def test_del_without_a_namespace(world: World, path: str | None) -> None:
     assert world.call("loopback", "DEL", conf(), NETNS=path, IFNAME="lo").code == 0
 
 
+def test_without_a_version_it_is_told_in_the_oldest_shape(world: World) -> None:
+    result = world.call("loopback", "ADD", {"name": "lonet"}, IFNAME="lo").ok()
+
+    assert result == {
+        "cniVersion": "0.1.0",
+        "ip4": {"ip": "127.0.0.1/8"},
+        "ip6": {"ip": "::1/128"},
+        "dns": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "before"),
+    [
+        ("0.2.0", {"ip4": {"ip": "10.0.0.2/24"}, "dns": {}}),
+        (
+            "0.4.0",
+            {
+                "interfaces": [{"name": "eth0"}],
+                "ips": [{"version": "4", "interface": 0, "address": "10.0.0.2/24"}],
+                "dns": {},
+            },
+        ),
+    ],
+)
+def test_what_came_before_keeps_the_shape_of_its_version(
+    world: World, version: str, before: dict[str, Any]
+) -> None:
+    told = {"cniVersion": version, **before}
+
+    assert world.call("loopback", "ADD", conf(version, prevResult=told), IFNAME="lo").ok() == told
+
+
 @row("B6")
 def test_a_result_that_came_before_is_printed_again(world: World) -> None:
     before = {

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.cni_rows import row, table
+from tests.conformance.cni_world import SANDBOX, World
 
 from polypod.ipam import ranges
 from polypod.kernel import nft, sysctl
-from tests.conformance.cni_rows import row, table
-from tests.conformance.cni_world import SANDBOX, World
 
 BRIDGE = {"cniVersion": "1.0.0", "name": "mynet", "type": "bridge", "bridge": "br0"}
 
@@ -39,9 +39,7 @@ def test_only_the_rule_of_the_container_that_goes_is_removed(world: World) -> No
         world.call("bridge", "ADD", conf("10.0.0.1/24"), CONTAINERID=name, NETNS=path).ok()
     assert masqueraded() == {"one": "10.0.0.1", "four": "10.0.0.1"}
 
-    world.call(
-        "bridge", "DEL", conf("10.0.0.1/24"), CONTAINERID="one", NETNS=others["one"]
-    ).ok()
+    world.call("bridge", "DEL", conf("10.0.0.1/24"), CONTAINERID="one", NETNS=others["one"]).ok()
 
     assert masqueraded() == {"four": "10.0.0.1"}
     for name in others:
@@ -80,9 +78,7 @@ def test_a_link_with_a_dot_in_its_name_is_tuned(world: World) -> None:
     ("T8-small", "0.1.0.0/16", "0.1.0.5", "0.1.0.6"),
     ("T8-v6", "AB12::/64", "AB12::FFFF", "AB12::1:0"),
 )
-def test_the_next_address_may_be_of_the_next_block(
-    subnet: str, last: str, following: str
-) -> None:
+def test_the_next_address_may_be_of_the_next_block(subnet: str, last: str, following: str) -> None:
     one = ranges.parse_set([{"subnet": subnet}], 0)
 
     assert next(ranges.walk(one, last))[0] == ip_address(following)

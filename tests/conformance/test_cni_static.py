@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.conformance.cni_rows import each_version, row, table
 from tests.conformance.cni_world import World
 
@@ -153,6 +152,18 @@ IN_LIST = "an entry in the 'ips' field is NOT in CIDR notation, got: '10.10.0.1'
         "IP=10.10.0.1",
         "the 'ip' field is expected to be in CIDR notation, got: '10.10.0.1'",
     ),
+    (
+        "J9-zone",
+        {"ipam": {"addresses": [{"address": "fd00::1%eth0/64"}]}},
+        "",
+        "the 'address' field is expected to be in CIDR notation, got: 'fd00::1%eth0/64'",
+    ),
+    (
+        "J9-netmask",
+        {"ipam": {"addresses": [{"address": "10.0.0.1/255.0.0.0"}]}},
+        "",
+        "the 'address' field is expected to be in CIDR notation, got: '10.0.0.1/255.0.0.0'",
+    ),
     ("J11", {"args": {"cni": {"ips": ["10.10.0.1"]}}}, "", IN_LIST),
     ("J11-runtime", {"runtimeConfig": {"ips": ["10.10.0.1"]}}, "", IN_LIST),
     (
@@ -166,6 +177,12 @@ def test_addresses_that_are_none(
     leases: World, keys: dict[str, Any], arguments: str, msg: str
 ) -> None:
     assert leases.call("static", "ADD", conf(**keys), ARGS=arguments).error == (999, msg, "")
+
+
+def test_an_ipv4_address_may_be_written_as_ipv6(leases: World) -> None:
+    assert ips(leases, conf(ipam={"addresses": [{"address": "::ffff:10.0.0.1/120"}]})) == [
+        {"address": "10.0.0.1/24"}
+    ]
 
 
 @row("J14")

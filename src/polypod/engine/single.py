@@ -140,7 +140,7 @@ def _add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
         except PolypodError as error:
             _note(error, lambda: _release(ipam, this, request, doors))
             raise
-        body = "1.0.0" if type_ == "loopback" else None
+        body = "1.0.0" if _tells_newest_shape(type_, this) else None
         try:
             return versions.render(result, this.cni_version, body_version=body)
         except PolypodError as error:
@@ -148,6 +148,12 @@ def _add(type_: str, request: Request, doors: Doors, caller: Caller) -> bytes:
                 _note(error, lambda op=op: execute.run((op,), namespaces, doors))  # type: ignore[misc]
             _note(error, lambda: _release(ipam, this, request, doors))
             raise
+
+
+def _tells_newest_shape(type_: str, this: Call) -> bool:
+    """Tell whether the body has the newest shape under any label: lo's, when a version is named."""
+    named = fields.text(this.config, "cniVersion")
+    return type_ == "loopback" and this.prev_result is None and bool(named)
 
 
 def _note(error: PolypodError, act: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from polypod.cni import arguments, fields, versions
+from polypod.cni import arguments, fields, ip_text, versions
 from polypod.cni.labels import ALL_VERSIONS
 from polypod.cni.result import DNS, IPAddress, IPConfig, Result, Route
 from polypod.errors import DecodeError, PluginError, PolypodError
@@ -118,14 +118,14 @@ def _argument(text: str) -> IPAddress:
     try:
         return _plain(text)
     except PluginError as error:
-        raise arguments.value_error("IP", text, f"invalid IP address {text}") from error
+        raise arguments.value_error("IP", text, error.cause) from error
 
 
 def _plain(text: str) -> IPAddress:
     try:
-        return ipaddress.ip_interface(text).ip
+        return ip_text.prefix(text).ip if "/" in text else ip_text.address(text)
     except ValueError as error:
-        raise PluginError(f"invalid IP address: {text[:100]}") from error
+        raise PluginError(f"invalid IP address {text[:100]}") from error
 
 
 class HostLocal:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from polypod.cni import fields
+from polypod.cni import fields, ip_text
 from polypod.cni.result import IPAddress
 from polypod.errors import PluginError
 
@@ -94,13 +94,11 @@ def _range(in_subnet: str, by_gateway: str, from_start: str, to_end: str) -> Ran
 
 def _subnet(text: str) -> Network:
     try:
-        value = ipaddress.ip_interface(text)
+        value = ip_text.prefix(text)
     except ValueError as error:
         raise UnreadableError(f"invalid CIDR address: {text[:100]}") from error
-    if "/" not in text:
-        raise UnreadableError(f"invalid CIDR address: {text[:100]}")
     network = value.network
-    if isinstance(value, ipaddress.IPv6Interface) and value.ip.ipv4_mapped is not None:
+    if ":" in text and network.version == _V4:
         raise PluginError("IPNet IP and Mask version mismatch")
     if network.max_prefixlen - network.prefixlen < 2:
         raise PluginError(f"Network {network} too small to allocate from")
@@ -116,7 +114,7 @@ def _address(text: str) -> IPAddress | None:
     if not text:
         return None
     try:
-        return ipaddress.ip_address(text)
+        return ip_text.address(text)
     except ValueError as error:
         raise UnreadableError(f"invalid IP address: {text[:100]}") from error
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 
-from polypod.cni import arguments, fields, versions
+from polypod.cni import arguments, fields, ip_text, versions
 from polypod.cni.labels import ALL_VERSIONS
 from polypod.cni.result import IPAddress, IPConfig, IPInterface, Result
 from polypod.errors import PluginError
@@ -104,17 +103,15 @@ def _from_arguments(call: LeaseCall) -> list[IPConfig]:
 
 def _prefix(text: str, words: str) -> IPInterface:
     try:
-        if "/" in text:
-            return ipaddress.ip_interface(text)
-    except ValueError:
-        pass
-    raise PluginError(words.format(text[:100]))
+        return ip_text.prefix(text)
+    except ValueError as error:
+        raise PluginError(words.format(text[:100])) from error
 
 
 def _gateway(text: str, words: str) -> IPAddress | None:
     if not text:
         return None
     try:
-        return ipaddress.ip_address(text)
+        return ip_text.address(text)
     except ValueError as error:
         raise PluginError(words.format(text[:100])) from error
