@@ -272,6 +272,45 @@ def test_a_result_has_four_spaces_and_no_newline_at_its_end(folder: Path, world:
     assert world.link("eth0", cni_world.SANDBOX) is not None
 
 
+DEFAULT_FOLDER = """{
+    "cniVersion": "1.0.0",
+    "ips": [
+        {
+            "address": "10.1.2.2/24",
+            "gateway": "10.1.2.1"
+        }
+    ]
+}
+755 d networks
+755 d networks/mynet
+600 f networks/mynet/10.1.2.2
+600 f networks/mynet/last_reserved_ip.0
+750 f networks/mynet/lock
+dummy\r
+eth0
+10.1.2.2"""
+
+
+def test_leases_lie_where_the_reference_puts_them(folder: Path) -> None:
+    ipam = {"type": "host-local", "subnet": "10.1.2.0/24"}
+    script = (
+        "mkdir -p /var/lib/cni && mount -t tmpfs tmpfs /var/lib/cni && cd /var/lib/cni\n"
+        f"{folder}/host-local; echo\n"
+        "find . -mindepth 1 -printf '%m %y %P\\n' | sort -k3\n"
+        "cat networks/mynet/10.1.2.2; echo; cat networks/mynet/last_reserved_ip.0"
+    )
+
+    done = subprocess.run(
+        ["unshare", "-m", "--propagation", "private", "sh", "-c", script],
+        input=json.dumps({**CONF, "ipam": ipam}).encode(),
+        capture_output=True,
+        check=True,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CNI_COMMAND": "ADD", **ENVIRONMENT},
+    )
+
+    assert done.stdout.decode() == DEFAULT_FOLDER
+
+
 def test_html_signs_of_an_error_are_escaped(folder: Path) -> None:
     done = started(folder / PLUGIN, command("ADD", CNI_ARGS="<&>"), CONF)
 

@@ -21,6 +21,7 @@ def blur(text: str) -> str:
     text = re.sub(r"veth[0-9a-f]{8}", "VETH", text)
     text = re.sub(r"<veth\d+>", "VETH", text)
     text = re.sub(r"<mac\d+>", "MAC", text)
+    text = re.sub(r"(FS magic on \S+: )[0-9a-f]+", r"\1MAGIC", text)
     return re.sub(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC", text)
 
 
