@@ -13,6 +13,10 @@ from tests.kernel.cases import CASES, Case
 from tests.kernel.world import State, World, prepared
 
 from polypod.errors import PolypodError
+from polypod.plan import ops
+
+
+NFT_OPS = (ops.AddMasquerade, ops.RemoveMasquerade, ops.AddSpoofCheck, ops.RemoveSpoofCheck)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,7 @@ class Undone:
 
 def begin(case: Case) -> World:
     """Return a case's world as it is before its op."""
-    world = World()
+    world = World(with_rules=isinstance(case.op, NFT_OPS))
     prepared(world, case.world)
     with world.enter() as namespaces:
         for op in case.before:
