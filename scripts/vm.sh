@@ -48,7 +48,7 @@ quoted() { # each argument as one shell word
 }
 
 write_init() { # COMMAND...: the guest's first process
-    cat >"$VM/init" <<EOF
+    cat >"$RUN/init" <<EOF
 #!/bin/sh
 export HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export CI='${CI:-}' TERM=dumb PYTHONDONTWRITEBYTECODE=1 TMPDIR=/run/tmp
@@ -68,24 +68,31 @@ cd '$ROOT'
 echo "VM-STATUS=\$?"
 '$busybox' poweroff -f
 EOF
-    chmod +x "$VM/init"
+    chmod +x "$RUN/init"
 }
 
 boot() {
-    log=$VM/console.log
+    log=$RUN/console.log
     timeout -k 5 "$LIMIT" "$VM/user-mode-linux/usr/bin/linux.uml" "mem=$MEMORY" root=none \
-        rootfstype=hostfs rootflags=/ ro "init=$VM/init" quiet con=null con0=null,fd:1 \
+        rootfstype=hostfs rootflags=/ ro "init=$RUN/init" "uml_dir=$RUN/" quiet con=null con0=null,fd:1 \
         </dev/null 2>/dev/null | sed -u 's/\r//g' | tee "$log" |
         grep -av --line-buffered -e '^VM-STATUS=' -e '^reboot: ' -e '^mmapper' -e '^SELinux' -e '^Failed to initialize ubd' || true
     status=$(sed -n 's/^VM-STATUS=\([0-9]*\)$/\1/p' "$log" | tail -n 1)
-    [ -n "$status" ] || fail "the guest died, or ran longer than $LIMIT s; its console is in build/vm/console.log"
+    if [ -z "$status" ]; then
+        cp "$log" "$VM/console.log"
+        fail "the guest died, or ran longer than $LIMIT s; its console is in build/vm/console.log"
+    fi
     exit "$status"
 }
 
 [ $# -gt 0 ] || fail "usage: scripts/vm.sh COMMAND [ARGUMENT...]"
-command -v dpkg >/dev/null && command -v apt-get >/dev/null ||
-    fail "this needs Debian, whose archive has the user-mode-linux kernel"
+for program in dpkg apt-get; do
+    command -v $program >/dev/null || fail "this needs Debian, whose archive has the user-mode-linux kernel"
+done
 [ "$(uname -m)" = x86_64 ] || fail "Debian has user-mode-linux for x86_64 only"
 prepare_kernel
+# Several guests may run at once, and each reads its script as it goes.
+RUN=$(mktemp -d "$VM/run.XXXXXX")
+trap 'rm -rf "$RUN"' EXIT
 write_init "$@"
 boot

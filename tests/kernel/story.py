@@ -15,7 +15,6 @@ from tests.kernel.world import State, World, prepared
 from polypod.errors import PolypodError
 from polypod.plan import ops
 
-
 NFT_OPS = (ops.AddMasquerade, ops.RemoveMasquerade, ops.AddSpoofCheck, ops.RemoveSpoofCheck)
 
 
