@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def execute(
 
 def config(node: Node, name: str, **more: Any) -> dict[str, Any]:
     """Return a single plugin's configuration with leases that the node looks after."""
-    made = {"cniVersion": "1.0.0", "name": name, **bridge(50), **more}
+    made: dict[str, Any] = {"cniVersion": "1.0.0", "name": name, **bridge(50), **more}
     made["ipam"] = {**made["ipam"], "dataDir": str(node.leases)}
     return made
 
@@ -167,7 +168,7 @@ def test_thirty_two_calls_inside_calls_do_not_wait_for_each_other(node: Node) ->
 
     with ThreadPoolExecutor(len(names)) as threads:
         for command in ("ADD", "DEL"):
-            list(threads.map(lambda name, verb=command: call(verb, name), names))
+            list(threads.map(partial(call, command), names))
             count = 32 if command == "ADD" else 0
             assert len(list((node.leases / "pairs").glob("10.*"))) == count
     for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -110,3 +111,33 @@ def started_in_the_end(node: Node, missing: list[PodName]) -> dict[PodName, str]
         }
     assert set(found) == set(missing)
     return found
+
+
+def test_a_daemon_killed_amid_thirty_stops_leaves_nothing_of_any_pod(node: Node) -> None:
+    pods = [node.pod(f"crowd-{number}", ",".join(NETWORKS)) for number in range(PODS)]
+    up = start_all(node, pods)
+    sandboxes = [found for found in up.values() if isinstance(found, str)]
+    assert len(sandboxes) == PODS
+
+    with ThreadPoolExecutor(1) as background:
+        stopping = background.submit(each, stop_in_the_end(node), sandboxes)
+        wait_until(lambda: 0 < len(node.rows()) < PODS * 2, "some pods are gone", timeout_s=60)
+        node.daemon.kill()
+        time.sleep(0.3)
+        node.start_daemon()
+        stopping.result(timeout=120)
+
+    each(node.runtime.remove_pod, sandboxes)
+
+
+def stop_in_the_end(node: Node) -> Callable[[str], None]:
+    """Stop a pod as the kubelet does: again and again until it is stopped."""
+
+    def stop(sandbox: str) -> None:
+        for _ in range(5):
+            with contextlib.suppress(CallError):
+                node.runtime.stop_pod(sandbox)
+                return
+        node.runtime.stop_pod(sandbox)
+
+    return stop
