@@ -54,6 +54,14 @@ FILES: tuple[tuple[str, str], ...] = (
     ),
     ("`/run/cni/tuning/`", "what tuning puts back on DEL"),
     (
+        "`/etc/cni/tuning/allowlist.conf`",
+        "if there: the sysctls that tuning may set, one pattern a line",
+    ),
+    (
+        "`PRIMARY_FOLDER/NAME/*.conf`",
+        "plugins chained to a primary `.conflist` of that name, unless it has `loadOnlyInlinedPlugins`",
+    ),
+    (
         "`STATUS/NAMESPACE/POD.json`",
         "what the annotation `k8s.v1.cni.cncf.io/network-status` would hold",
     ),
