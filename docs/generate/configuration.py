@@ -59,7 +59,7 @@ FILES: tuple[tuple[str, str], ...] = (
     ),
     (
         "`PRIMARY_FOLDER/NAME/*.conf`",
-        "plugins chained to a primary `.conflist` of that name, unless it has `loadOnlyInlinedPlugins`",
+        "plugins chained to the primary `.conflist` NAME, unless it has `loadOnlyInlinedPlugins`",
     ),
     (
         "`STATUS/NAMESPACE/POD.json`",

@@ -85,8 +85,8 @@ NOTES: Mapping[str, str] = {
     "this order.",
     "tuning": "A chained plugin: it changes the interface that the plugins before it made. The "
     "keys, except `dataDir`, may also stand in `args.cni`, which wins. Former values are kept in a "
-    "backup file and put back on DEL. `/etc/cni/tuning/allowlist.conf`, if there, names the sysctls "
-    "that may be set.",
+    "backup file and put back on DEL. `/etc/cni/tuning/allowlist.conf`, if there, names the "
+    "sysctls that may be set.",
     "loopback": "It has no keys of its own: it sets `lo` up.",
     "host-local": "Leases are files in the reference plugin's place and form, under its lock, so "
     "both can share a node: `<dataDir>/<network>/<address>`. CNI_ARGS may ask for one address by "
