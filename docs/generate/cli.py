@@ -53,7 +53,7 @@ def _metavar(action: argparse.Action) -> str:
     if action.nargs == 0:
         return ""
     if action.choices is not None:
-        return "|".join(map(str, action.choices)).replace("|", "\\|")
+        return "/".join(map(str, action.choices))
     return action.metavar if isinstance(action.metavar, str) else action.dest.upper()
 
 
@@ -104,7 +104,7 @@ def _option(option: click.Option) -> tuple[str, str, str]:
 
 def _word(option: click.Option) -> str:
     if isinstance(option.type, click.Choice):
-        return "\\|".join(map(str, option.type.choices))
+        return "/".join(map(str, option.type.choices))
     if option.metavar:
         return option.metavar
     return {"directory": "DIR", "file": "FILE", "path": "PATH"}.get(

@@ -67,6 +67,16 @@ def test_the_links_of_a_page_lead_somewhere(name: str) -> None:
     assert gone == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_every_row_of_a_page_stands_in_a_table(name: str) -> None:
+    text = _fence.sub("", (DOCS / name).read_text(encoding="utf-8"))
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+
+    stray = [rows for rows in tables if not re.search(r"\A.*\n\|(-+\|)+\n", rows)]
+
+    assert stray == []
+
+
 def test_staging_leads_the_guides_links_into_the_pages(tmp_path: Path) -> None:
     folder = stage.stage(ROOT, tmp_path / "pages")
 
