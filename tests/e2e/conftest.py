@@ -17,8 +17,9 @@ LAB_ENTRY = "e2e tests need namespaces of their own: ./dev e2e"
 
 
 def _is_lab() -> bool:
-    links = json.loads(output("ip", "-j", "link"))
-    return [link["ifname"] for link in links] == ["lo"] and not list(Path("/run").glob("*.pid"))
+    """Tell whether this network is new: no address yet (a kernel may put tunnels into each)."""
+    links = json.loads(output("ip", "-j", "addr"))
+    return not any(link["addr_info"] for link in links) and not list(Path("/run").glob("*.pid"))
 
 
 @pytest.fixture(scope="session")
