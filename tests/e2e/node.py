@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import socket
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.e2e.programs import Program, output
 
 from polypod.store.journal import SqliteJournal
 
+CGROUP = "polypod-e2e-"
 POLYPOD = str(Path(sys.executable).with_name("polypod"))
 SHIM_WAIT_MS = 4000
 """How long an ADD waits for a daemon that is away; 20 seconds where nobody sets it."""
@@ -65,7 +67,7 @@ class Node:
         self.root = root
         for name in ("bin", "net.d", "manifests", "status", "plugins", "logs"):
             (root / name).mkdir(parents=True)
-        self.cgroup = f"/polypod-e2e-{os.getpid()}"
+        self.cgroup = f"/{CGROUP}{secrets.token_hex(4)}"
         self.socket = root / "polypod.sock"
         self.state = root / "state"
         self.spool = self.state / "spool"
@@ -128,9 +130,7 @@ class Node:
             self.end_pods()
         self.containerd.stop()
         self.daemon.stop()
-        for folder in sorted(Path("/sys/fs/cgroup").glob(f"**{self.cgroup}"), reverse=True):
-            with contextlib.suppress(OSError):  # a process that will not end keeps it
-                folder.rmdir()
+        sweep_cgroups()
 
     def end_pods(self) -> None:
         """Stop and remove every pod that can be."""
@@ -202,6 +202,15 @@ class Node:
         said = output(POLYPOD, "ps", "--state", str(self.state), "-o", "json")
         found: list[dict[str, Any]] = json.loads(said)
         return found
+
+
+def sweep_cgroups() -> None:
+    """Remove the cgroups of pods that have ended, also those of a run that was killed."""
+    root = Path("/sys/fs/cgroup")  # version 2, or a folder for each controller below
+    for top in (*root.glob(f"{CGROUP}*"), *root.glob(f"*/{CGROUP}*")):
+        for folder, _, _ in os.walk(top, topdown=False):
+            with contextlib.suppress(OSError):  # in use
+                os.rmdir(folder)
 
 
 def is_served(path: Path) -> bool:
