@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from tests.contract.kernel_suite import KernelContract, Lab
+from tests.contract.kernel_lab import Lab
+from tests.contract.kernel_suite import KernelContract
 
 from polypod.testing.kernel import FakeKernel
 from polypod.testing.world import World
