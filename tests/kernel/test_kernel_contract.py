@@ -29,7 +29,7 @@ class RealLab:
         )
 
     def destroy(self) -> None:
-        self.sandbox = str(NETNS / "there-was-one")  # a path that leads nowhere any more
+        self.sandbox = f"{self.sandbox}-gone"  # a path that leads nowhere
 
 
 class TestRealKernel(KernelContract):
