@@ -48,7 +48,7 @@ enum {
 };
 enum { KIND_REQUEST = 1, KIND_RESULT, KIND_RUN, KIND_RAN, KIND_MISMATCH };
 enum { CODE_ENVIRONMENT = 4, CODE_IO = 5, CODE_DECODE = 6, CODE_TRY_AGAIN = 11, CODE_UNAVAILABLE = 50 };
-enum { RAN_EXITED = 0, RAN_SIGNALLED, RAN_EXEC_FAILED, RAN_TIMED_OUT, RAN_TOO_LARGE };
+enum { RAN_EXITED = 0, RAN_SIGNALLED, RAN_EXEC_FAILED, RAN_TIMED_OUT, RAN_TOO_LARGE, RAN_UNWANTED };
 enum outcome { DONE, AWAY, LOST, LATE, REFUSED };
 
 struct bytes {
@@ -655,7 +655,11 @@ static void end_group(struct child *child)
     child->ended = 1;
 }
 
-static uint32_t attend(struct child *child, struct slice input, struct bytes *out, struct bytes *err, size_t limit, int64_t until)
+/*
+ * Serve the plugin until its end, or until it must be ended. Nobody wants it any more when the daemon hangs up
+ * meanwhile: the next daemon undoes what was begun, and a plugin that went on would do its work after that.
+ */
+static uint32_t attend(struct child *child, int daemon, struct slice input, struct bytes *out, struct bytes *err, size_t limit, int64_t until)
 {
     for (;;) {
         /* Look for the end before the last read, so that nothing written before it is missed. */
@@ -672,19 +676,21 @@ static uint32_t attend(struct child *child, struct slice input, struct bytes *ou
         int left = ms_until(until);
         if (left == 0)
             return RAN_TIMED_OUT;
-        struct pollfd p[5] = {{child->in, POLLOUT, 0}, {child->out, POLLIN, 0}, {child->err, POLLIN, 0},
-                              {child->failure, POLLIN, 0}, {child->pidfd, POLLIN, 0}};
-        if (poll(p, 5, child->pidfd < 0 && left > RETRY_MS ? RETRY_MS : left) < 0 && errno != EINTR)
+        struct pollfd p[6] = {{child->in, POLLOUT, 0}, {child->out, POLLIN, 0}, {child->err, POLLIN, 0},
+                              {child->failure, POLLIN, 0}, {child->pidfd, POLLIN, 0}, {daemon, POLLRDHUP, 0}};
+        if (poll(p, 6, child->pidfd < 0 && left > RETRY_MS ? RETRY_MS : left) < 0 && errno != EINTR)
             fail(CODE_TRY_AGAIN, "", "poll: %s", strerror(errno));
         if (child->in >= 0 && p[0].revents != 0)
             feed(&child->in, &input);
+        if (p[5].revents != 0)
+            return RAN_UNWANTED;
     }
     if (child->exec_errno != 0)
         return RAN_EXEC_FAILED;
     return WIFEXITED(child->status) ? RAN_EXITED : RAN_SIGNALLED;
 }
 
-static void run_plugin(const struct call *c, const struct bytes *order, struct bytes *answer)
+static enum outcome run_plugin(const struct call *c, int daemon, const struct bytes *order, struct bytes *answer)
 {
     struct slice s = {order->at, order->len};
     struct bytes out = {NULL, 0, 0}, err = {NULL, 0, 0};
@@ -697,8 +703,8 @@ static void run_plugin(const struct call *c, const struct bytes *order, struct b
     if (s.left != 0)
         malformed();
     start_plugin(&child, path, env);
-    uint32_t how = attend(&child, input, &out, &err, limit < MAX_STREAM ? limit : MAX_STREAM, until < c->deadline ? until : c->deadline);
-    if (how == RAN_TIMED_OUT || how == RAN_TOO_LARGE)
+    uint32_t how = attend(&child, daemon, input, &out, &err, limit < MAX_STREAM ? limit : MAX_STREAM, until < c->deadline ? until : c->deadline);
+    if (how == RAN_TIMED_OUT || how == RAN_TOO_LARGE || how == RAN_UNWANTED)
         end_group(&child);
     uint32_t value = 0;
     if (how == RAN_EXITED)
@@ -722,6 +728,7 @@ static void run_plugin(const struct call *c, const struct bytes *order, struct b
         free(env[i]);
     free(env);
     free(path);
+    return how == RAN_UNWANTED ? LOST : DONE;
 }
 
 /* ---- the conversation ---- */
@@ -771,11 +778,13 @@ static enum outcome converse(struct call *c)
         if (kind != KIND_RUN)
             malformed();
         struct bytes answer = {NULL, 0, 0};
-        run_plugin(c, &payload, &answer);
+        got = run_plugin(c, fd, &payload, &answer);
+        with_fds = 0;
         frame.len = 0;
         render_frame(&frame, KIND_RAN, &answer);
         drop(&answer);
-        with_fds = 0;
+        if (got != DONE)
+            break;
     }
     drop(&payload);
     drop(&frame);

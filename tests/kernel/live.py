@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ class Live:
             (self.folder / "primary.conflist").write_text(json.dumps(primary))
             self.options += ["--primary", str(self.folder / "primary.conflist")]
         self._daemons: list[subprocess.Popen[bytes]] = []
+        self.program = ["-m", "polypod.cli.main", "daemon"]
         self._shims: list[subprocess.Popen[bytes]] = []
         self._sandboxes: set[str] = set()
 
@@ -82,7 +83,7 @@ class Live:
 
     def command(self, *options: str) -> list[str]:
         return [
-            *(sys.executable, "-m", "polypod.cli.main", "daemon"),
+            *(sys.executable, *self.program),
             *("--socket", str(self.socket), "--state", str(self.state)),
             *("--data-root", str(self.data), "--path", str(self.plugins)),
             *("--manifests", str(self.folder / "manifests")),
@@ -109,6 +110,13 @@ class Live:
         while not re.search(pattern, self.logged()):
             assert daemon is None or daemon.poll() is None, self.logged()
             assert time.monotonic() < deadline, f"no {pattern}: {self.logged()}"
+            time.sleep(0.01)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until something has come about."""
+        deadline = time.monotonic() + WAIT_S
+        while not condition():
+            assert time.monotonic() < deadline, self.logged()
             time.sleep(0.01)
 
     def logged(self) -> str:

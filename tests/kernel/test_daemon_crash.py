@@ -33,7 +33,7 @@ class Nursery:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        options = live.command()[live.command().index("daemon") + 1 :]
+        options = live.command()[1 + len(live.program) :]
         self._log = live.log.open("ab")
         self._program = subprocess.Popen(
             [sys.executable, "-m", "tests.kernel.crashing", *options],

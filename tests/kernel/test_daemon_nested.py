@@ -11,6 +11,14 @@ from tests.kernel.live import BRIDGE, Live
 
 CALLS = 32
 LEASE = {"type": "host-local", "subnet": "10.66.0.0/16"}
+HASTY = """
+import sys
+from polypod.cli import daemon
+from polypod.daemon import term
+term.DRAIN_S = term.NESTED_DRAIN_S = 0.3
+sys.exit(daemon.main(sys.argv[1:]))
+"""
+"""A daemon that waits for nobody long."""
 DELEGATING: dict[str, Any] = {
     "cniVersion": "1.0.0",
     "name": "live",
@@ -83,3 +91,28 @@ def test_a_call_inside_a_call_is_let_in_while_the_daemon_drains(live: Live) -> N
     live.start()
     assert live.call("DEL", "drained").code == 0
     assert not live.leases()
+
+
+@pytest.mark.parametrize("asked", ["SIGTERM", "another daemon"])
+def test_a_call_that_does_not_end_ends_with_the_daemon_and_is_undone(
+    live: Live, asked: str
+) -> None:
+    live.plugin("wrapper", f'test "$CNI_COMMAND" = DEL || sleep 60; {live.bin / "host-local"}')
+    hasty, live.program = live.program, ["-c", HASTY]
+    daemon = live.start()
+    live.program = hasty
+    live.sandbox("endless")
+    call = live.begin("ADD", "endless", POLYPOD_WAIT_MS="0")
+    live.wait_for(lambda: bool(live.records()))
+
+    if asked == "SIGTERM":
+        daemon.terminate()
+        assert daemon.wait(30) == 0
+        live.start()
+    else:
+        live.start("--stand-by", "20")
+
+    assert daemon.wait(30) == 0  # with a call at work it may not stand by
+    assert "event=daemon.undrained running=1" in live.logged()
+    assert live.finish([call]) == [1]
+    live.wait_for(lambda: not live.records() and not live.leases())

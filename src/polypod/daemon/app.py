@@ -6,6 +6,7 @@ It owns the state folder before it opens anything in it, and serves as long as i
 from __future__ import annotations
 
 import logging
+import os
 import resource
 import secrets
 import signal
@@ -161,24 +162,31 @@ class Daemon:
         log.info("daemon.starting %s", _served(self._options))
         joined = cluster.find(self._options.kubeconfig, is_in_cluster=self._options.in_cluster)
         lock = OwnerLock(self._options.state / "lock")
+        is_drained = True
         try:
             if joined is not None:
                 joined.start()
             self._own(lock)
-            while not self._is_stopping:
-                self._serve(joined)
-                lock.release()
-                self._wake.clear()
-                if (
-                    not self._is_stopping
-                ):  # looked at after the clearing: a signal may come any time
-                    log.info("daemon.standing_by")
-                    lock.wait(self._wake)
+            while is_drained and not self._is_stopping:
+                is_drained = self._serve(joined)
+                if is_drained:
+                    self._stand_by(lock)
         finally:
             if joined is not None:
                 self._leave(joined)
-            lock.close()
+            if is_drained:
+                lock.close()
         log.info("daemon.stopped")
+        if not is_drained:
+            _end_at_once()
+
+    def _stand_by(self, lock: OwnerLock) -> None:
+        """Let go of the lock; when that was asked for, wait until it is free again."""
+        lock.release()
+        self._wake.clear()
+        if not self._is_stopping:  # looked at after the clearing: a signal may come any time
+            log.info("daemon.standing_by")
+            lock.wait(self._wake)
 
     def _leave(self, joined: Cluster) -> None:
         """Take our files away when the DaemonSet is gone: the node goes back to its primary."""
@@ -205,7 +213,8 @@ class Daemon:
             hint="stop it, take its place with --stand-by, or give --state another folder",
         )
 
-    def _serve(self, joined: Cluster | None) -> None:
+    def _serve(self, joined: Cluster | None) -> bool:
+        """Serve for one term; tell whether every call has come to its end."""
         options, files = self._options, node_files(self._options)
         if files is not None:
             files.place_shim()
@@ -218,11 +227,13 @@ class Daemon:
         )
         doors = open_doors(options, joined)
         try:
-            Term(front, doors, self._wake).serve()
+            is_drained = Term(front, doors, self._wake).serve()
         finally:
             if files is not None:
                 files.stop()
+        if is_drained:
             _close(doors)
+        return is_drained
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -247,6 +258,15 @@ def node_files(options: Options) -> NodeFiles | None:
 def _close(doors: Doors) -> None:
     if isinstance(doors.journal, SqliteJournal):
         doors.journal.close()
+
+
+def _end_at_once() -> None:
+    """End the process with the calls that are still at work; the kernel frees the lock with it.
+
+    So nobody else owns the state folder while they go on, and the next start undoes them.
+    """
+    logging.shutdown()
+    os._exit(0)
 
 
 def _allow_many_files() -> None:

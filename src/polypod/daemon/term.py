@@ -68,8 +68,8 @@ class Term:
         self._replayed = threading.Event()
         self._is_ready = False
 
-    def serve(self) -> None:
-        """Serve until woken, then drain.
+    def serve(self) -> bool:
+        """Serve until woken, then drain; tell whether every call has come to its end.
 
         Raises:
             PolypodError: the socket or the health page cannot be made.
@@ -89,19 +89,20 @@ class Term:
             self._front.on_ready()
             self._wake.wait()
             self._is_ready = False
-            self._drain(server)
+            return self._drain(server)
         finally:
             if page is not None:
                 page.stop()
 
-    def _drain(self, server: Server) -> None:
+    def _drain(self, server: Server) -> bool:
         """Let calls of plugins in while pods' calls end: those may be waiting for them."""
         log.info("daemon.draining running=%d parked=%d", *self._load())
-        in_time = self._dispatcher.drain(DRAIN_S)
+        self._dispatcher.drain(DRAIN_S)
         server.close()
-        in_time = self._dispatcher.wait_idle(NESTED_DRAIN_S) and in_time
+        in_time = self._dispatcher.wait_idle(NESTED_DRAIN_S)
         if not in_time:
             log.warning("daemon.undrained running=%d parked=%d", *self._load())
+        return in_time
 
     def _load(self) -> tuple[int, int]:
         return self._dispatcher.running, self._dispatcher.parked

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.unit.shim.node import Node, error_of, receive, running, script
 
-from polypod.daemon.frames import CallerGoneError
+from polypod.daemon import frames, wire
+from polypod.daemon.frames import CallerGoneError, Kind
 from polypod.daemon.wire import How, Ran, Run, run_in_shim
 
 
@@ -93,6 +94,28 @@ def test_a_killed_shim_takes_its_plugin_along(node: Node) -> None:
         shim.kill()
         shim.wait()
     assert wait_until_gone([int(pid.read_text())])
+
+
+def test_a_daemon_that_goes_away_ends_the_plugin_it_asked_for(node: Node) -> None:
+    # The next daemon undoes what was begun: a plugin that went on would do its work after that.
+    pid, done = node.folder / "pid", node.folder / "done"
+    body = f"sleep 60 & echo $! $$ >{pid}.new; mv {pid}.new {pid}; wait; touch {done}"
+    path = script(node.folder, body)
+
+    def leave(connection: socket.socket) -> None:
+        receive(connection).close()
+        run = Run(path=path, environment={}, stdin=b"")
+        frames.send(connection, Kind.RUN, wire._render_run(run))
+        deadline = time.monotonic() + 30
+        while not pid.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    with node.daemon(leave):
+        answer = error_of(node.call("ADD", POLYPOD_WAIT_MS="20000"))
+    assert answer["code"] == 11 and "lost" in answer["msg"]
+    assert wait_until_gone([int(word) for word in pid.read_text().split()])
+    assert not done.exists()
 
 
 def test_two_plugins_run_one_after_the_other(node: Node) -> None:
