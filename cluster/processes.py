@@ -26,18 +26,24 @@ def start(
     """Start a program in the cluster's namespace; return its process id."""
     place.logs.mkdir(parents=True, exist_ok=True)
     place.pids.mkdir(parents=True, exist_ok=True)
-    with (place.logs / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            inside(place, command),
-            cwd=place.root,
-            env=os.environ | (environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+    log = os.open(place.logs / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    whole = inside(place, command)
+    try:
+        pid = os.posix_spawnp(
+            whole[0],
+            whole,
+            os.environ | (environment or {}),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ],
+            setsid=True,
         )
-    (place.pids / name).write_text(str(process.pid), encoding="ascii")
-    return process.pid
+    finally:
+        os.close(log)
+    (place.pids / name).write_text(str(pid), encoding="ascii")
+    return pid
 
 
 def inside(place: Place, command: list[str]) -> list[str]:
