@@ -76,6 +76,37 @@ def test_check_needs_a_result(world: World) -> None:
         "Bridge interface br0 Mac doesn't match: ",
     ),
     ("C51-bridge", "ip link del br0", "", "Interface name br0 not found"),
+    (
+        "C51-kind",
+        "ip link del br0; ip link add br0 type veth peer name other",
+        "",
+        "Bridge interface br0 not of type bridge",
+    ),
+    (
+        "C51-promisc",
+        "ip link set br0 promisc on",
+        "",
+        "Bridge interface br0 configured Promisc Mode false doesn't match current state: true ",
+    ),
+    (
+        "C51-inner-mac",
+        "ip link set eth0 address 02:11:22:33:44:55",
+        SANDBOX,
+        "Interface eth0 Mac ",
+    ),
+    (
+        "C51-inner-kind",
+        "ip link del eth0; ip link add eth0 type bridge",
+        SANDBOX,
+        "Error: Container interface eth0 not of type veth",
+    ),
+    ("C51-outer-mac", "ip link set VETH address 02:11:22:33:44:56", "", "Interface veth"),
+    (
+        "C51-prefix",
+        "ip route del 10.1.2.0/24",
+        SANDBOX,
+        "Failed to find Gateway 10.1.2.1 for interface eth0",
+    ),
 )
 def test_damage_is_found(world: World, damage: str, where: str, msg: str) -> None:
     config = added(world, conf(world))
@@ -85,6 +116,16 @@ def test_damage_is_found(world: World, damage: str, where: str, msg: str) -> Non
     world.sh(damage.replace("VETH", veth), *place)
 
     assert world.call("bridge", "CHECK", config).error[1].startswith(msg)
+
+
+@pytest.mark.parametrize("sandbox", ["", "/run/netns/other"])
+def test_a_result_of_another_sandbox_is_refused(world: World, sandbox: str) -> None:
+    config = added(world, conf(world))
+    config["prevResult"]["interfaces"][2]["sandbox"] = sandbox
+
+    assert world.call("bridge", "CHECK", config).error[1] == (
+        f"Sandbox in prevResult {sandbox} doesn't match configured netns: {world.netns}"
+    )
 
 
 @row("C49")

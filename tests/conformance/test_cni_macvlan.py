@@ -180,6 +180,41 @@ def test_check_after_the_parent_has_gone(parent: World) -> None:
     assert answer.error == (999, "Link not found", "")
 
 
+@pytest.mark.parametrize(
+    ("damage", "keys", "msg"),
+    [
+        ("ip link del eth0", {}, "container Interface name in prevResult: eth0 not found"),
+        (
+            "ip link del eth0; ip link add eth0 type bridge",
+            {},
+            "error: Container interface eth0 not of type macvlan",
+        ),
+        (
+            "true",
+            {"mode": "private"},
+            "container macvlan mode bridge does not match expected value: private",
+        ),
+        ("ip link set eth0 address 02:11:22:33:44:55", {}, "interface eth0 Mac "),
+        ("ip addr flush dev eth0", {}, "Failed to match addr 10.1.2.2/24 on interface eth0"),
+    ],
+)
+def test_damage_is_found(parent: World, damage: str, keys: dict[str, Any], msg: str) -> None:
+    result = parent.call("macvlan", "ADD", conf(parent)).ok()
+    parent.sh(damage, SANDBOX)
+
+    config = conf(parent, **keys, prevResult=result)
+
+    assert parent.call("macvlan", "CHECK", config).error[1].startswith(msg)
+
+
+def test_check_needs_a_result(parent: World) -> None:
+    parent.call("macvlan", "ADD", conf(parent)).ok()
+
+    answer = parent.call("macvlan", "CHECK", conf(parent))
+
+    assert answer.error == (999, "required prevResult missing", "")
+
+
 @table(
     "keys, values",
     ("D18", {}, ("1", "1")),

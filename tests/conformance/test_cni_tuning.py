@@ -291,6 +291,79 @@ def test_a_backup_that_no_longer_fits_stays(tuned: World) -> None:
     assert backup(tuned) == {"mtu": 3}
 
 
+TUNED = {
+    "mac": "02:00:00:00:00:55",
+    "mtu": 1400,
+    "promisc": True,
+    "allmulti": True,
+    "txQLen": 77,
+    "sysctl": {"net.ipv4.conf.IFNAME.arp_filter": "1"},
+}
+SAID = "Error: Tuning configured {} of eth0 is {}, current value is {}"
+
+
+@pytest.mark.parametrize(
+    ("damage", "msg"),
+    [
+        (
+            "ip link set eth0 address 02:00:00:00:00:66",
+            SAID.format("Ethernet", "02:00:00:00:00:55", "02:00:00:00:00:66"),
+        ),
+        ("ip link set eth0 mtu 1300", SAID.format("MTU", 1400, 1300)),
+        (
+            "ip link set eth0 promisc off",
+            "Error: Tuning link eth0 configured promisc is true, current value is 0",
+        ),
+        (
+            "ip link set eth0 allmulticast off",
+            SAID.format("all-multicast mode", "true", "false"),
+        ),
+        ("ip link set eth0 txqueuelen 5", SAID.format("Transmit Queue Length", 77, 5)),
+        (
+            "echo 0 >/proc/sys/net/ipv4/conf/eth0/arp_filter",
+            (
+                "Error: Tuning configured value of /proc/sys/net/ipv4/conf/eth0/arp_filter is 1,"
+                " current value is 0"
+            ),
+        ),
+        (
+            "ip link del eth0",
+            "open /proc/sys/net/ipv4/conf/eth0/arp_filter: no such file or directory",
+        ),
+    ],
+)
+def test_damage_is_found(tuned: World, damage: str, msg: str) -> None:
+    config = {**conf(tuned), **TUNED}
+    config["prevResult"] = tuned.call("tuning", "ADD", config).ok()
+    assert tuned.call("tuning", "CHECK", config).code == 0
+
+    tuned.sh(damage, SANDBOX)
+
+    assert tuned.call("tuning", "CHECK", config).error == (999, msg, "")
+
+
+@pytest.mark.parametrize("verb", ["ADD", "CHECK"])
+def test_a_link_that_is_not_there(tuned: World, verb: str) -> None:
+    tuned.ip(f"link del {LINK}", SANDBOX)
+
+    code, msg, _ = tuned.call("tuning", verb, conf(tuned, mtu=1400)).error
+
+    wanted = {
+        "ADD": f'failed to get "{LINK}": Link not found',
+        "CHECK": f"Cannot find container link {LINK}",
+    }
+    assert (code, msg) == (999, wanted[verb])
+
+
+def test_without_a_namespace_del_does_nothing(tuned: World) -> None:
+    config = conf(tuned, mtu=1400)
+    tuned.call("tuning", "ADD", config).ok()
+
+    tuned.call("tuning", "DEL", config, NETNS="").ok()
+
+    assert attributes(tuned)["mtu"] == 1400
+
+
 @row("L22")
 def test_sysctls_of_args_alone(tuned: World) -> None:
     sysctl = {"net.ipv4.conf.all.log_martians": "1"}
