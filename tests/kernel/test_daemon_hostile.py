@@ -161,10 +161,10 @@ def test_frames_of_another_wire_version_are_told_which_is_spoken(live: Live) -> 
 
 
 def test_the_health_page_tells_ready_and_counts_by_bounded_labels(live: Live) -> None:
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     try:
         daemon = live.start("--metrics", f"127.0.0.1:{port}")
         live.sandbox("counted")
