@@ -241,7 +241,7 @@ def _mode(kind: str, inner: bytes) -> str:
 
 
 def _number(raw: bytes) -> int:
-    return int.from_bytes(raw[:8], "little") if raw else 0
+    return int.from_bytes(raw[:8], "little")
 
 
 def _string(raw: bytes) -> str:

@@ -36,6 +36,7 @@ _PATIENCE = struct.pack("=qq", 30, 0)
 
 _header = struct.Struct("=IHHII")
 _attr = struct.Struct("=HH")
+_attr_u32 = struct.Struct("=HHI")
 _code, _refused = struct.Struct("=i"), struct.Struct("=iI")
 
 
@@ -69,7 +70,7 @@ def u16(kind: int, value: int) -> bytes:
 
 def u32(kind: int, value: int) -> bytes:
     """Return an attribute of four bytes."""
-    return attr(kind, struct.pack("=I", value))
+    return _attr_u32.pack(8, kind, value)
 
 
 def text(kind: int, value: str) -> bytes:
@@ -144,11 +145,13 @@ def messages(raw: bytes) -> Iterator[tuple[Message, int]]:
     Raises:
         KernelError: a length cannot be.
     """
-    at = 0
-    while at < len(raw):
-        length, kind, flags, sequence, _ = unpacked(_header, raw[at : at + 16])
-        if length < 16 or at + length > len(raw):
-            raise malformed(f"a message of {length} bytes in {len(raw) - at}")
+    at, end = 0, len(raw)
+    while at < end:
+        if end - at < _header.size:
+            raise malformed(f"{end - at} bytes where {_header.size} are the least")
+        length, kind, flags, sequence, _ = _header.unpack_from(raw, at)
+        if length < 16 or at + length > end:
+            raise malformed(f"a message of {length} bytes in {end - at}")
         yield Message(kind, flags, raw[at + 16 : at + length]), sequence
         at += (length + 3) & ~3
 
@@ -201,7 +204,6 @@ class Rtnetlink:
         for option in (_EXT_ACK, _CAP_ACK, _STRICT):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
-        self._socket.bind((0, 0))
         self._sequence = 0
 
     def close(self) -> None:
