@@ -105,14 +105,17 @@ class FakeNamespaces:
 
     def make_links(self, makers: Sequence[LinkMaker]) -> Outcome:
         """Make links, each whatever becomes of the others."""
+        self._trace.stop("kernel.make_links", str(len(makers)))
         return Outcome(tuple(self._effect(op) for op in makers))
 
     def configure_links(self, configures: Sequence[Configure]) -> Outcome:
         """Configure links, each whatever becomes of the others."""
+        self._trace.stop("kernel.configure_links", str(len(configures)))
         return Outcome(tuple(self._effect(op) for op in configures))
 
     def wait_all_up(self, waits: Sequence[WaitOperUp]) -> Outcome:
         """Wait for host links, each whatever becomes of the others."""
+        self._trace.stop("kernel.wait_all_up", str(len(waits)))
         return Outcome(tuple(self._effect(op) for op in waits))
 
     def _effect(self, op: KernelOp) -> Effect:

@@ -363,7 +363,7 @@ def test_a_door_that_breaks_in_the_middle_leaves_nothing_behind(node: Node) -> N
     before = left(node)
 
     def breaks(stop: str) -> None:
-        if stop == "kernel.apply Configure":
+        if stop == "kernel.configure_links 2":
             raise InvalidNetnsError("the namespace cannot be entered")
 
     node.trace.watch = breaks
