@@ -6,6 +6,7 @@ Which link carries it (the bridge, or one per VLAN) is decided by bridge.py.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
 
 from polypod.cni.quote import quoted
@@ -44,6 +45,12 @@ def default_routes(ips: tuple[IPConfig, ...], routes: tuple[Route, ...]) -> tupl
     return tuple(found)
 
 
+@lru_cache(maxsize=256)
+def _interface(text: str) -> IPInterface:
+    """Read an address of a host link: the same few for every pod."""
+    return ip_interface(text)
+
+
 def gateway_ops(
     link: str,
     ips: tuple[IPConfig, ...],
@@ -59,11 +66,11 @@ def gateway_ops(
     Raises:
         PluginError: another address is in the way and force is off.
     """
-    held: list[IPInterface] = [ip_interface(one.address) for one in present]
+    held: list[IPInterface] = [_interface(one.address) for one in present]
     ops: list[Op] = []
     for family in (4, 6):
         wanted = [
-            ip_interface(f"{ip.gateway}/{ip.address.network.prefixlen}")
+            _interface(f"{ip.gateway}/{ip.address.network.prefixlen}")
             for ip in ips
             if ip.gateway is not None and ip.gateway.version == family
         ]
