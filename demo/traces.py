@@ -33,11 +33,13 @@ def of_lab(outside: Space | None, namespaces: Iterable[int]) -> dict[str, list[s
     """Return what the lab as a whole shows: namespaces, mounts, processes in them."""
     inodes = frozenset(namespaces)
     named = sorted(path.name for path in FOLDER.iterdir()) if FOLDER.is_dir() else []
+    # Mounts of namespaces that others made come and go as they like: only ours are counted.
+    ours = {f"net:[{inode}]" for inode in inodes}
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     return {
         "links": sorted(link.name for link in outside.links()) if outside else [],
         "namespaces": named,
-        "mounts": sorted(line.split()[4] for line in mounts if " - nsfs " in line),
+        "mounts": sorted(line.split()[4] for line in mounts if line.split()[3] in ours),
         "processes": sorted(_processes(inodes)),
     }
 
