@@ -6,7 +6,6 @@ import os
 import random
 import socket
 import struct
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -161,34 +160,30 @@ def test_frames_of_another_wire_version_are_told_which_is_spoken(live: Live) -> 
 
 
 def test_the_health_page_tells_ready_and_counts_by_bounded_labels(live: Live) -> None:
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    try:
-        daemon = live.start("--metrics", f"127.0.0.1:{port}")
-        live.sandbox("counted")
-        assert [live.call(verb, "counted").code for verb in ("ADD", "DEL", "JUMP")] == [0, 0, 1]
-        page = f"http://127.0.0.1:{port}"
+    daemon = live.start("--metrics", f"127.0.0.1:{port}")
+    live.sandbox("counted")
+    assert [live.call(verb, "counted").code for verb in ("ADD", "DEL", "JUMP")] == [0, 0, 1]
+    page = f"http://127.0.0.1:{port}"
 
-        with urllib.request.urlopen(f"{page}/readyz") as ready:
-            assert ready.status == 200
-        with urllib.request.urlopen(f"{page}/metrics") as metrics:
-            text = metrics.read().decode()
-        with pytest.raises(urllib.error.HTTPError) as missing:
-            urllib.request.urlopen(f"{page}/../etc/passwd")
-        missing.value.close()
+    with urllib.request.urlopen(f"{page}/readyz") as ready:
+        assert ready.status == 200
+    with urllib.request.urlopen(f"{page}/metrics") as metrics:
+        text = metrics.read().decode()
+    with pytest.raises(urllib.error.HTTPError) as missing:
+        urllib.request.urlopen(f"{page}/../etc/passwd")
+    missing.value.close()
 
-        for line in (
-            'polypod_request_seconds_count{plugin="polypod",verb="ADD"} 1.0',
-            'polypod_request_seconds_count{plugin="polypod",verb="other"} 1.0',
-            'polypod_attachment_seconds_count{network="live",plugin="bridge",verb="ADD"} 1.0',
-            'polypod_attachment_seconds_count{network="live",plugin="bridge",verb="DEL"} 1.0',
-            'polypod_errors_total{slug="invalid-environment"} 1.0',
-            "polypod_queue_length 0.0",
-        ):
-            assert line in text, text
-        assert float(text.split("\npolypod_resident_bytes ")[1].split()[0]) > 1 << 20
-        assert live.stop(daemon) == 0
-    finally:
-        subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
+    for line in (
+        'polypod_request_seconds_count{plugin="polypod",verb="ADD"} 1.0',
+        'polypod_request_seconds_count{plugin="polypod",verb="other"} 1.0',
+        'polypod_attachment_seconds_count{network="live",plugin="bridge",verb="ADD"} 1.0',
+        'polypod_attachment_seconds_count{network="live",plugin="bridge",verb="DEL"} 1.0',
+        'polypod_errors_total{slug="invalid-environment"} 1.0',
+        "polypod_queue_length 0.0",
+    ):
+        assert line in text, text
+    assert float(text.split("\npolypod_resident_bytes ")[1].split()[0]) > 1 << 20
+    assert live.stop(daemon) == 0
