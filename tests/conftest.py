@@ -111,6 +111,7 @@ def kernel_lab() -> Iterator[None]:
     """Refuse the machine's own network; fail the run when it leaves anything behind."""
     if _shares_the_machines_network():
         pytest.exit("kernel tests need a network namespace of their own: ./dev kernel", 4)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     before, lab = _open_files(), _lab()
     yield
     assert _lab() == lab, "the tests did not leave the lab as they found it"
