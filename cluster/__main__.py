@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     started.add_argument("--control-plane", action="store_true", help="only etcd and API server")
     verbs.add_parser("down", help="stop it and leave nothing")
     verbs.add_parser("status", help="which of its programs run")
+    verbs.add_parser("can", help="tell whether this machine can build and run it")
     inner = verbs.add_parser("in", help="run a command inside, with kubectl and its credentials")
     inner.add_argument("command", nargs=argparse.REMAINDER)
     return options
@@ -51,6 +52,9 @@ def _run(chosen: argparse.Namespace, place: Place) -> int:
         print(f"ready after {time.monotonic() - begin:.1f} s: ./dev cluster in kubectl get nodes")
     elif chosen.verb == "down":
         life.down(place)
+    elif chosen.verb == "can":
+        life.check_tools()
+        build.go()
     elif chosen.verb == "status":
         for name in PROGRAMS:
             pid = processes.pid_of(place, name)

@@ -18,7 +18,7 @@ from polypod.testing.api_http import DEFINITIONS, EVENTS, PODS, Table
 from polypod.testing.api_server import FakeApiServer
 
 NODE = "node1"
-SOON_S = 5.0
+SOON_S = 15.0
 
 
 def pod(name: str, *, node: str = NODE, annotations: dict[str, str] | None = None) -> Table:
