@@ -1,7 +1,8 @@
 """Takes ops back. What is gone, or is not ours any more, is left alone.
 
-A link is ours when it is the one that was made: its index and MAC are as the journal has them, or,
-when a crash came before they were noted, when it carries our group.
+A link is ours when it carries our group and has the index that the journal noted: within one
+namespace, known by its cookie, no index comes twice. Its MAC may have been changed since (tuning).
+Where a crash came before the index was noted, our group alone tells.
 """
 
 from __future__ import annotations
