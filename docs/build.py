@@ -2,7 +2,8 @@
 
     docs/build.py              write the generated pages, then build the site into build/site
     docs/build.py --check      write nothing; end with 1 when a generated page is stale
-    docs/build.py --figures    take the figures of the last ./dev bench into docs/figures.json
+    docs/build.py --figures [FILE]
+                               take the figures of the last ./dev bench into docs/figures.json
 
 The pages are committed, so that they can be read without building anything; a unit test compares
 them with what the code says now.
@@ -98,8 +99,8 @@ def main(words: list[str]) -> int:
         for name in found:
             print(f"docs/{name} is stale: call ./dev docs", file=sys.stderr)
         return 1 if found else 0
-    if words == ["--figures"]:
-        benchmarks.take(ROOT / "build" / "bench.json")
+    if words[:1] == ["--figures"]:
+        benchmarks.take(Path(words[1]) if words[1:] else ROOT / "build" / "bench.json")
         return 0
     for name in write():
         print(f"wrote docs/{name}")
