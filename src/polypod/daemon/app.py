@@ -5,6 +5,8 @@ It owns the state folder before it opens anything in it, and serves as long as i
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import os
 import resource
@@ -41,6 +43,7 @@ from polypod.store.multus_cache import MultusCache
 from polypod.store.networks import NetworkFiles
 
 log = logging.getLogger("polypod.daemon")
+_M_ARENA_MAX = -8
 
 SOCKET = Path("/run/polypod/polypod.sock")
 STATE = Path("/var/lib/polypod")
@@ -159,6 +162,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         _allow_many_files()
+        _share_heaps()
         log.info("daemon.starting %s", _served(self._options))
         joined = cluster.find(self._options.kubeconfig, is_in_cluster=self._options.in_cluster)
         lock = OwnerLock(self._options.state / "lock")
@@ -267,6 +271,12 @@ def _end_at_once() -> None:
     """
     logging.shutdown()
     os._exit(0)
+
+
+def _share_heaps() -> None:
+    """Let threads share two heaps of the C library; one for each would keep what it ever held."""
+    with contextlib.suppress(AttributeError):  # musl has one anyway
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def _allow_many_files() -> None:

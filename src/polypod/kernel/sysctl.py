@@ -14,7 +14,7 @@ ELSEWHERE = "POLYPOD_PROC_SYS"
 _MAX_BYTES = 1 << 16
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def path_of(key: str) -> str:
     """Return the file of a key; the first separator found decides which one it uses.
 

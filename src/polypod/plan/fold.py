@@ -143,7 +143,7 @@ def _depends(op: Op, reach: _Reach, stage: _Growing) -> bool:
     )
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _reach(op: Op) -> _Reach:  # noqa: C901, PLR0912 - a table: one line or two for each op
     host, sandbox = Where.HOST.value, Where.SANDBOX.value
     match op:
