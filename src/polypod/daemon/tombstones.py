@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 
-LIMIT = 4096
+LIMIT = 2048
 
 
 class Tombstones:
