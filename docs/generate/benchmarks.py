@@ -17,9 +17,11 @@ from docs.generate.markdown import page, table
 
 FIGURES = Path(__file__).resolve().parents[1] / "figures.json"
 LEAD = """
-    ./dev bench           everything, some minutes
-    ./dev bench --quick   what CI runs, about a minute
-    ./dev bench --only memory
+```text
+./dev bench                 everything, some minutes
+./dev bench --quick         what CI runs, about a minute
+./dev bench --only memory   one part
+```
 
 `./dev bench` prints a table, keeps the figures in `build/bench.json`, and ends with the line
 `N of M figures reach their goal`. A goal that is missed does not make it fail: the table is there
