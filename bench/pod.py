@@ -83,6 +83,7 @@ def shim_jobs(
                 "CNI_PATH": "/nonexistent",
                 "CNI_ARGS": _arguments(number),
                 "POLYPOD_SOCKET": str(socket),
+                "POLYPOD_SPOOL": str(socket.with_name("spool")),
             },
         )
         for number, path in enumerate(paths)

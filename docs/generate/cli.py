@@ -13,7 +13,7 @@ import click
 from docs.generate.markdown import cell, code, docstring, page, table
 
 from polypod.cli import daemon, people
-from polypod.cli.main import PLUGIN_NAMES
+from polypod.cli.names import PLUGIN_NAMES
 
 LEAD = """
 `polypod VERB --help` prints what stands here. A verb that fails prints one line with the cause and

@@ -14,7 +14,7 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     "testing": ("shipped", "the doors in memory"),
     "cli": ("front", "verbs for people"),
     "daemon": ("front", "socket, queues, metrics"),
-    "install": ("front", "places the shim"),
+    "install": ("front", "manifests, shim"),
     "engine": ("orders", "the CNI verbs"),
     "kernel": ("door", "netlink, sysctl, nft"),
     "kube": ("door", "pods and networks"),

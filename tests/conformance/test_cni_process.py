@@ -17,7 +17,7 @@ from tests.conformance import cni_world
 from tests.conformance.cni_rows import row, table
 from tests.conformance.cni_world import HOST, NETNS, World
 
-from polypod.cli.main import PLUGIN_NAMES
+from polypod.cli.names import PLUGIN_NAMES
 from polypod.cni.labels import ALL_VERSIONS
 
 PLUGIN = "bridge"
@@ -337,6 +337,7 @@ def test_version_imports_next_to_nothing(folder: Path) -> None:
         "polypod",
         "polypod.cli",
         "polypod.cli.main",
+        "polypod.cli.names",
         "polypod.cli.plugin",
         "polypod.cni",
         "polypod.cni.labels",

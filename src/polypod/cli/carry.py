@@ -84,7 +84,8 @@ def by_daemon(call: HandCall, place: Place) -> bytes:
             hint="--socket or POLYPOD_SOCKET says where it listens; else give another --state",
         )
     shim = installed.shim_binary()
-    door = ForeignDoor(inherited={**os.environ, "POLYPOD_SOCKET": str(place.socket)})
+    own = {"POLYPOD_SOCKET": str(place.socket), "POLYPOD_SPOOL": str(place.state / "spool")}
+    door = ForeignDoor(inherited={**os.environ, **own})
     try:
         return door.run(
             ForeignCall(

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import sys
 
-PLUGIN_NAMES = frozenset(
-    {"bridge", "macvlan", "ipvlan", "loopback", "tuning", "host-local", "static"}
-)
+from polypod.cli.names import PLUGIN_NAMES
 
 
 def main(argv: list[str] | None = None) -> int:

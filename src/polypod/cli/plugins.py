@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from polypod.cli.main import PLUGIN_NAMES
+from polypod.cli.names import PLUGIN_NAMES
 from polypod.cli.options import examples
 from polypod.errors import StorageError
 from polypod.store import files

@@ -1,1 +1,1 @@
-"""Places the shim and its links atomically."""
+"""Renders manifests for each platform, and places the shim and its links atomically."""

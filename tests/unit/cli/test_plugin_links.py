@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from polypod.cli import main as entry
-from polypod.cli.main import PLUGIN_NAMES
+from polypod.cli.names import PLUGIN_NAMES
 
 
 def make(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
