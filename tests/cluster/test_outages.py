@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from cluster import control_plane, processes
+from cluster.place import NODE
 from tests.cluster import agent
 from tests.cluster.kube import NETWORKS, Kube, Object, bridge, pod, soon, spec
 from tests.cluster.traces import Traces
@@ -119,3 +120,21 @@ def test_an_agent_writes_only_its_annotation_and_only_here(kube: Kube, namespace
 
     got = kube.get(namespace, "pod", "watched")
     assert got is not None and got["metadata"]["labels"] == {"app": "watched"}
+
+
+def test_a_renamed_configuration_comes_back_and_is_told_on_the_node(
+    kube: Kube, namespace: str
+) -> None:
+    conf = kube.place.cni_conf / "00-polypod.conflist"
+
+    conf.rename(f"{conf}.cilium_bak")
+
+    soon(conf.exists, "our configuration again")
+    soon(
+        lambda: any(
+            event["reason"] == "CNIConfigurationRenamed" for event in kube.events("default", NODE)
+        ),
+        "an event on the node",
+    )
+    kube.apply(pod(namespace, "after"))
+    kube.wait_ready(namespace, "after")

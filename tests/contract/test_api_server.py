@@ -206,7 +206,7 @@ def test_events_of_one_kind_are_counted_in_one_object(api: FakeApiServer, client
     events.start()
     told = Happening(
         namespace="default",
-        pod="a",
+        about="a",
         uid=made["metadata"]["uid"],
         reason="NoNetworkFound",
         message="there is no network",

@@ -195,7 +195,7 @@ class Daemon:
     def _leave(self, joined: Cluster) -> None:
         """Take our files away when the DaemonSet is gone: the node goes back to its primary."""
         joined.stop()
-        files = node_files(self._options)
+        files = node_files(self._options, joined)
         if files is None or not farewell.is_for_good(joined.client):
             return
         try:
@@ -219,7 +219,7 @@ class Daemon:
 
     def _serve(self, joined: Cluster | None) -> bool:
         """Serve for one term; tell whether every call has come to its end."""
-        options, files = self._options, node_files(self._options)
+        options, files = self._options, node_files(self._options, joined)
         if files is not None:
             files.place_shim()
         front = Front(
@@ -245,7 +245,7 @@ class Daemon:
         self._wake.set()
 
 
-def node_files(options: Options) -> NodeFiles | None:
+def node_files(options: Options, joined: Cluster | None = None) -> NodeFiles | None:
     """Return what keeps the node's files, None when nobody asked for that.
 
     Raises:
@@ -256,7 +256,13 @@ def node_files(options: Options) -> NodeFiles | None:
         return None
     if folder is None or place is None or remove is None:
         raise InvalidConfigError("--conf-dir and --shim-dir belong together")
-    return NodeFiles(place_shim=place, remove_shim=remove, folder=folder, conf=ConfFolder(folder))
+    return NodeFiles(
+        place_shim=place,
+        remove_shim=remove,
+        folder=folder,
+        conf=ConfFolder(folder),
+        on_theft=joined.tell_theft if joined is not None else lambda _name: None,
+    )
 
 
 def _close(doors: Doors) -> None:

@@ -17,6 +17,7 @@ from polypod.kube import kubeconfig
 from polypod.kube.access import Access, in_cluster
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import Client
+from polypod.kube.events import Events, Happening
 from polypod.kube.status_patches import StatusPatches
 
 log = logging.getLogger("polypod.daemon")
@@ -32,18 +33,36 @@ class Cluster:
     node: str
     source: ApiSource
     status: StatusPatches
+    events: Events
 
     def start(self) -> None:
         """Begin to watch and to write; wait a while for the first lists, then go on without."""
         self.source.start()
         self.status.start()
+        self.events.start()
         if not self.source.wait_synced(SYNC_S):
             log.warning("cluster.unsynced seconds=%d", SYNC_S)
 
     def stop(self) -> None:
         """Write what waits, and end the watches."""
         self.status.stop(FLUSH_S)
+        self.events.stop(FLUSH_S)
         self.source.stop()
+
+    def tell_theft(self, name: str) -> None:
+        """Say on the Node that somebody put our CNI configuration aside."""
+        self.events.tell(
+            Happening(
+                namespace="default",
+                about=self.node,
+                uid=self.node,  # as the kubelet's own events about its node have it
+                kind="Node",
+                reason="CNIConfigurationRenamed",
+                message=f"somebody renamed Polypod's CNI configuration to {name};"
+                " with Cilium, set cni.exclusive=false in its Helm values",
+                is_warning=True,
+            )
+        )
 
 
 def connect(access: Access, node: str) -> Cluster:
@@ -54,6 +73,7 @@ def connect(access: Access, node: str) -> Cluster:
         node=node,
         source=ApiSource(client, node),
         status=StatusPatches(client),
+        events=Events(client, node),
     )
 
 

@@ -34,7 +34,6 @@ class NodeFiles:
     conf: ConfFolder
     on_theft: Callable[[str], None] = field(default=lambda _name: None)
     """Is told the name under which somebody put our configuration aside."""
-    thefts: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -89,7 +88,6 @@ class NodeFiles:
         thief = node.stolen(self.conf.content())
         if not thief:
             return
-        self.thefts += 1
         log.error(
             "node.configuration_renamed to=%s hint=%r",
             thief,

@@ -1,4 +1,4 @@
-"""Events on pods: what happened to their networks, where `kubectl describe pod` shows it.
+"""Events: what happened to a node or to a pod's networks, where `kubectl describe` shows it.
 
 Sent in the background, bounded, and dropped rather than ever holding up an ADD. Equal events are
 counted in one object; their names are made from what they say, so that a repeated POST is harmless.
@@ -32,17 +32,19 @@ class Happening:
     """One event."""
 
     namespace: str
-    pod: str
+    about: str
+    """The name of the object that it is about."""
     uid: str
     reason: str
     message: str
+    kind: str = "Pod"
     is_warning: bool = False
 
     @property
     def name(self) -> str:
-        """Return the object's name: the same for the same happening of the same pod."""
+        """Return the event's name: the same for the same happening of the same object."""
         words = f"{self.uid}\0{self.reason}\0{self.message}"
-        return f"{self.pod[:200]}.{hashlib.sha256(words.encode()).hexdigest()[:16]}"
+        return f"{self.about[:200]}.{hashlib.sha256(words.encode()).hexdigest()[:16]}"
 
 
 class Events:
@@ -115,10 +117,10 @@ class Events:
                 "metadata": {"name": happening.name, "namespace": happening.namespace},
                 "involvedObject": {
                     "apiVersion": "v1",
-                    "kind": "Pod",
-                    "namespace": happening.namespace,
-                    "name": happening.pod,
+                    "kind": happening.kind,
+                    "name": happening.about,
                     "uid": happening.uid,
+                    **({"namespace": happening.namespace} if happening.kind == "Pod" else {}),
                 },
                 "type": "Warning" if happening.is_warning else "Normal",
                 "reason": happening.reason,
