@@ -77,10 +77,9 @@ def read_definition(raw: bytes) -> Definition:
 class Kept(Generic[Item]):
     """One kind of object by (namespace, name); what cannot be read is logged and left out."""
 
-    def __init__(self, read: Callable[[bytes], Item], on_change: Callable[[], None]) -> None:
+    def __init__(self, read: Callable[[bytes], Item]) -> None:
         """Begin empty."""
         self._read: Callable[[bytes], Item] = read
-        self._on_change = on_change
         self._items: dict[tuple[str, str], Item] = {}
         self._lock = threading.Lock()
 
@@ -96,13 +95,9 @@ class Kept(Generic[Item]):
 
     def replace(self, objects: list[msgspec.Raw]) -> None:
         """Forget everything else."""
-        self.fill([item for raw in objects if (item := self._parse(raw)) is not None])
-
-    def fill(self, items: list[Item]) -> None:
-        """Take these objects, already read."""
+        items = [item for raw in objects if (item := self._parse(raw)) is not None]
         with self._lock:
             self._items = {(item.namespace, item.name): item for item in items}
-        self._on_change()
 
     def put(self, raw: msgspec.Raw) -> None:
         """Take a new or changed object."""
@@ -110,7 +105,6 @@ class Kept(Generic[Item]):
         if item is not None:
             with self._lock:
                 self._items[item.namespace, item.name] = item
-            self._on_change()
 
     def remove(self, raw: msgspec.Raw) -> None:
         """Forget an object."""
@@ -118,7 +112,6 @@ class Kept(Generic[Item]):
         if item is not None:
             with self._lock:
                 self._items.pop((item.namespace, item.name), None)
-            self._on_change()
 
     def _parse(self, raw: msgspec.Raw) -> Item | None:
         try:
@@ -131,19 +124,11 @@ class Kept(Generic[Item]):
 class ApiSource:
     """Answers from the two watches."""
 
-    def __init__(
-        self, client: Client, node: str, *, on_definitions: Callable[[], None] = lambda: None
-    ) -> None:
-        """Prepare the watches; start() begins.
-
-        Args:
-            client: the API server.
-            node: this node's name.
-            on_definitions: called when a definition came, changed or went.
-        """
+    def __init__(self, client: Client, node: str) -> None:
+        """Prepare the watches of one node; start() begins."""
         self._client = client
-        self._pods: Kept[Pod] = Kept(read_pod, lambda: None)
-        self._definitions: Kept[Definition] = Kept(read_definition, on_definitions)
+        self._pods: Kept[Pod] = Kept(read_pod)
+        self._definitions: Kept[Definition] = Kept(read_definition)
         self._watches = (
             Reflector(
                 name="pods",
@@ -188,13 +173,8 @@ class ApiSource:
         return self._pods.all()
 
     def definitions(self) -> tuple[Definition, ...]:
-        """Return every definition, for the copy on disk."""
+        """Return every definition."""
         return self._definitions.all()
-
-    def remember(self, definitions: list[Definition]) -> None:
-        """Begin with the last known definitions, until the first list is in."""
-        if not self.is_synced:
-            self._definitions.fill(definitions)
 
     def pod(self, namespace: str, name: str, uid: str = "") -> Pod | None:
         """Return a pod; one that is unknown, or known by another UID, is asked for once.

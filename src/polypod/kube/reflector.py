@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -91,7 +90,6 @@ class Reflector:
     watch_accept: str = "application/json"
     shelf: Shelf
     backoff: Backoff = field(default_factory=Backoff)
-    on_synced: Callable[[], None] = field(default=lambda: None)
     _version: str = ""
     _stop: threading.Event = field(default_factory=threading.Event)
     _synced: threading.Event = field(default_factory=threading.Event)
@@ -157,7 +155,6 @@ class Reflector:
         self.shelf.replace(objects)
         self._version = version
         self._synced.set()
-        self.on_synced()
 
     def _pages(self, limit: int) -> tuple[list[msgspec.Raw], str]:
         objects: list[msgspec.Raw] = []
