@@ -21,14 +21,12 @@ def polypod(*words: str) -> str:
 
 
 def load_image(place: Place) -> None:
-    """Build the image unless it is there, and import it."""
-    archives = sorted((ROOT / "build" / "image").glob("*/polypod.tar"))
-    if not archives:
-        builder = [sys.executable, str(ROOT / "images" / "build.py")]
-        subprocess.run(builder, check=True, timeout=600)
-        archives = sorted((ROOT / "build" / "image").glob("*/polypod.tar"))
+    """Build the image of this checkout, and import it."""
+    builder = [sys.executable, str(ROOT / "images" / "build.py")]
+    subprocess.run(builder, check=True, timeout=600)
+    (archive,) = (ROOT / "build" / "image").glob("*/polypod.tar")
     ctr = ["ctr", "--address", str(place.containerd), "--namespace", "k8s.io"]
-    imported = [*ctr, "images", "import", str(archives[0])]
+    imported = [*ctr, "images", "import", str(archive)]
     subprocess.run(imported, capture_output=True, check=True, timeout=120)
 
 
