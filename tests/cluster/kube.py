@@ -40,7 +40,7 @@ class Kube:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
             env=os.environ | {"KUBECACHEDIR": str(self.place.root / "kubectl")},
         )
@@ -80,10 +80,15 @@ class Kube:
         self("delete", "namespace", name, "--wait=true", "--timeout=100s")
 
     def wait_ready(self, namespace: str, *names: str, seconds: int = 40) -> None:
-        """Wait until pods are ready."""
+        """Wait until pods are ready; show what the cluster says of them when they are not."""
         pods = [f"pod/{name}" for name in names]
         words = ("wait", "--for=condition=Ready", *pods, f"--timeout={seconds}s")
-        self("-n", namespace, *words)
+        try:
+            self("-n", namespace, *words)
+        except AssertionError as error:
+            error.add_note(self("-n", namespace, "describe", "pods"))
+            error.add_note(self("-n", "polypod-system", "logs", "daemonset/polypod", "--tail=40"))
+            raise
 
     def inside(self, namespace: str, pod: str, *command: str) -> str:
         """Run a command in a pod."""

@@ -49,7 +49,8 @@ def test_an_api_server_that_was_away_is_heard_again(kube: Kube, namespace: str) 
     control_plane.start_api_server(kube.place)
     kube.apply(bridge(namespace, "fresh", "10.84.0.0/24"), pod(namespace, "after", "away,fresh"))
 
-    kube.wait_ready(namespace, "after", seconds=60)
+    # The control plane and the kubelet come back by back-off, of up to half a minute each.
+    kube.wait_ready(namespace, "after", seconds=240)
     assert {"net1", "net2"} <= set(kube.addresses(namespace, "after"))
 
 
