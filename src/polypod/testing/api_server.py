@@ -140,6 +140,9 @@ class FakeApiServer:
         left_s = float(query.get("timeoutSeconds", "300"))
         while True:
             with self._change:
+                if self._oldest > seen:  # also when that came about before this watch began
+                    yield {"type": "ERROR", "object": status(410, "Expired", "compacted")}
+                    return
                 events = [e for e in self._history if e[0] > seen and e[2] == collection]
                 if not events:
                     is_woken = self._change.wait(left_s)
@@ -147,9 +150,6 @@ class FakeApiServer:
                         return
                     if not is_woken:
                         yield _bookmark(self._version)
-                        return
-                    if self._oldest > seen:
-                        yield {"type": "ERROR", "object": status(410, "Expired", "compacted")}
                         return
                     continue
             for version, kind, _, found in events:
