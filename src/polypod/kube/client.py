@@ -63,6 +63,7 @@ class Client:
         self._agent = agent
         self._lock = threading.Lock()
         self._idle: list[tuple[object, http.client.HTTPConnection]] = []
+        self._is_closed = False
 
     def get(self, query: Query, *, timeout_s: float = REQUEST_S) -> bytes:
         """Return the body of a GET.
@@ -114,8 +115,9 @@ class Client:
             connection.close()
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the kept connections; those in use close when they are done."""
         with self._lock:
+            self._is_closed = True
             for _, connection in self._idle:
                 connection.close()
             self._idle.clear()
@@ -203,7 +205,7 @@ class Client:
 
     def _keep(self, connection: http.client.HTTPConnection) -> None:
         with self._lock:
-            if len(self._idle) < KEPT:
+            if len(self._idle) < KEPT and not self._is_closed:
                 self._idle.append((self._settings(), connection))
                 return
         connection.close()
