@@ -135,24 +135,18 @@ def _figures(
                 other_name="the C program",
             )
         )
-    figures.append(
-        Figure(
-            name="one such pod alone, ADD",
-            ours=median(ours.alone["ADD"]),
-            unit="ms",
-            other=median(floor.alone["ADD"]),
-            other_name="the C program",
-            at_most=3.0,
+    for command, beside, most in (
+        ("ADD", "the C program", 3.0),
+        ("DEL", "one grace period in C", 1.5),
+    ):
+        figures.append(
+            Figure(
+                name=f"one such pod alone, {command}",
+                ours=median(ours.alone[command]),
+                unit="ms",
+                other=median(floor.alone[command]),
+                other_name=beside,
+                at_most=most,
+            )
         )
-    )
-    figures.append(
-        Figure(
-            name="one such pod alone, DEL",
-            ours=median(ours.alone["DEL"]),
-            unit="ms",
-            other=median(floor.alone["DEL"]),
-            other_name="one grace period in C",
-            at_most=1.5,
-        )
-    )
     return figures

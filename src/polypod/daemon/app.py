@@ -196,7 +196,7 @@ class Daemon:
         """Take our files away when the DaemonSet is gone: the node goes back to its primary."""
         joined.stop()
         files = node_files(self._options, joined)
-        if files is None or not farewell.is_for_good(joined.client):
+        if files is None or not self._is_stopping or not farewell.is_for_good(joined.client):
             return
         try:
             files.withdraw()

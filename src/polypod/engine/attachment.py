@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from polypod.cni.lists import NetworkList
+from polypod.engine.doors import Doors
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +31,11 @@ class Attachment:
     def is_primary(self) -> bool:
         """Tell whether this is the pod's default network."""
         return self.position == 0
+
+
+def built_in(table: Mapping[str, T], type_: str, attachment: Attachment, doors: Doors) -> T | None:
+    """Return a built-in plugin; in the primary's own chain a binary on the host wins."""
+    found = table.get(type_)
+    if found is not None and attachment.is_primary and doors.foreign.has(type_, attachment.path):
+        return None
+    return found

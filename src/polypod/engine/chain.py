@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from polypod.cni import fields, lists, versions
 from polypod.engine import batch, foreign_turn
-from polypod.engine.attachment import Attachment
+from polypod.engine.attachment import built_in
 from polypod.engine.batch import Turn
 from polypod.engine.doors import Doors, Namespaces
 from polypod.engine.progress import Progress
@@ -33,7 +33,7 @@ def add(works: Sequence[Progress], namespaces: Namespaces, doors: Doors) -> None
     for progress in works:
         for place, config in enumerate(progress.attachment.network.plugins):
             type_ = fields.text(config, "type")
-            plugin = _built_in(type_, progress.attachment, doors)
+            plugin = built_in(PLUGINS, type_, progress.attachment, doors)
             if gathered and (plugin is None or gathered[-1].progress is progress):
                 batch.run(gathered, namespaces, doors)
                 gathered = []
@@ -79,18 +79,10 @@ def _check_ifname(ifname: str, namespaces: Namespaces) -> None:
         raise ConflictError(f"interface name {ifname} already exists")
 
 
-def _built_in(type_: str, attachment: Attachment, doors: Doors) -> Plugin | None:
-    plugin = PLUGINS.get(type_)
-    if plugin is not None and attachment.is_primary and doors.foreign.has(type_, attachment.path):
-        return None
-    return plugin
-
-
 def _turn(place: int, type_: str, plugin: Plugin, progress: Progress, doors: Doors) -> Turn:
     attachment = progress.attachment
     config = _config(place, progress)
     ipam_type = addresses.leasing_type(type_, config)
-    is_foreign = attachment.is_primary and doors.foreign.has(ipam_type, attachment.path)
     call = _call(type_, config, progress, doors)
     return Turn(
         progress=progress,
@@ -100,7 +92,7 @@ def _turn(place: int, type_: str, plugin: Plugin, progress: Progress, doors: Doo
         asked=batch.lease_call(call),
         is_last=_is_last(place, progress),
         ipam_type=ipam_type,
-        ipam=None if is_foreign else IPAM.get(ipam_type),
+        ipam=built_in(IPAM, ipam_type, attachment, doors),
     )
 
 

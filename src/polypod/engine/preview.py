@@ -5,9 +5,9 @@ It is given doors that only look: their pools choose addresses and take none.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar, cast
+from typing import cast
 
 import msgspec
 
@@ -15,19 +15,18 @@ from polypod.cni import fields, lists
 from polypod.cni import request as cni_request
 from polypod.cni.request import Request
 from polypod.cni.result import Interface, Result
-from polypod.engine.attachment import Attachment
+from polypod.engine import batch
+from polypod.engine.attachment import Attachment, built_in
 from polypod.engine.doors import Doors, Namespaces, Pod
 from polypod.engine.resolve import DEFAULT_NETWORK, NETWORKS, resolve
 from polypod.errors import InvalidConfigError, PolypodError
 from polypod.ipam import IPAM
-from polypod.ipam._shape import LeaseCall
 from polypod.plan.facts import Facts, Link, LinkQuery, Query, Where
 from polypod.plan.ops import SHARED
 from polypod.plugins import PLUGINS, addresses
 from polypod.plugins._shape import Call
 
 NETNS, CONTAINER = "/dry-run", "dry-run"
-T = TypeVar("T")
 
 
 def lines(namespace: str, name: str, doors: Doors) -> Iterator[str]:
@@ -106,7 +105,7 @@ def _plugin(
 ) -> Generator[str, None, Result | None]:
     """Yield one plugin's plan; return about what it would report, None when that is not known."""
     type_ = fields.text(config, "type")
-    plugin = _built_in(PLUGINS, type_, attachment, doors)
+    plugin = built_in(PLUGINS, type_, attachment, doors)
     if plugin is None:
         yield f"    plugin {type_}: {_foreign(type_, attachment, doors)}"
         return None
@@ -122,7 +121,7 @@ def _plugin(
         allowed_sysctls=doors.backups.allowed_sysctls() if type_ == "tuning" else None,
     )
     ipam_type = addresses.leasing_type(type_, config)
-    ipam = _built_in(IPAM, ipam_type, attachment, doors)
+    ipam = built_in(IPAM, ipam_type, attachment, doors)
     source = "built in" if ipam is not None else _foreign(ipam_type, attachment, doors)
     leased = f", addresses by {ipam_type} ({source})" if ipam_type else ""
     yield f"    plugin {type_}: built in{leased}"
@@ -130,7 +129,7 @@ def _plugin(
         yield "      its ops follow from the lease, which a dry run does not take"
         return None
     try:
-        lease = None if ipam is None else ipam.add(_lease_call(call), doors.pools)
+        lease = None if ipam is None else ipam.add(batch.lease_call(call), doors.pools)
         ops = plugin.plan_add(call, _facts(plugin.reads(call), call, namespaces), lease)
     except PolypodError as error:
         yield f"      would fail: {error.cause}"
@@ -138,14 +137,6 @@ def _plugin(
     for op in ops:
         yield f"      {shown(op)}{'  (shared: stays on DEL)' if isinstance(op, SHARED) else ''}"
     return _about(call, lease)
-
-
-def _built_in(table: Mapping[str, T], type_: str, attachment: Attachment, doors: Doors) -> T | None:
-    """Return a built-in; in the primary's own chain a binary on the host wins."""
-    found = table.get(type_)
-    if found is not None and attachment.is_primary and doors.foreign.has(type_, attachment.path):
-        return None
-    return found
 
 
 def _foreign(type_: str, attachment: Attachment, doors: Doors) -> str:
@@ -162,18 +153,6 @@ def _facts(queries: Sequence[Query], call: Call, namespaces: Namespaces) -> Fact
         return found
     made = Link(name=call.ifname, index=0, up=True)
     return Facts({query: made if query == own else found.answers[query] for query in queries})
-
-
-def _lease_call(call: Call) -> LeaseCall:
-    return LeaseCall(
-        container_id=call.container_id,
-        ifname=call.ifname,
-        network=call.network,
-        cni_version=call.cni_version,
-        config=call.config,
-        arguments=call.arguments,
-        prev_result=call.prev_result,
-    )
 
 
 def _about(call: Call, lease: Result | None) -> Result:
