@@ -16,7 +16,8 @@ from statistics import median
 from bench import programs
 from bench.report import Figure
 from polypod.cni import request as cni_request
-from polypod.daemon.app import Options, open_doors
+from polypod.daemon.doors import open_doors
+from polypod.daemon.options import Options
 from polypod.engine import attach, detach, execute
 from polypod.engine.doors import Caller, Doors
 from polypod.plan import ops

@@ -12,7 +12,7 @@ from docs.generate import cli
 from docs.generate.markdown import cell, code, page, table
 
 from polypod.daemon import dispatch
-from polypod.daemon.app import THREADS
+from polypod.daemon.options import THREADS
 
 SHIM = Path(__file__).resolve().parents[2] / "shim" / "shim.c"
 VARIABLES: Mapping[str, tuple[str, str]] = {

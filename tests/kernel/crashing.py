@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from polypod.cli import daemon
-from polypod.daemon import app
+from polypod.daemon import doors as opening
 from polypod.engine.doors import Doors
 
 READS = frozenset({
@@ -79,13 +79,13 @@ def burning(doors: Doors, fuse: Fuse) -> Doors:
 
 
 def child(at: int, options: list[str]) -> int:
-    opens, fuse = app.open_doors, Fuse(at)
+    opens, fuse = opening.open_doors, Fuse(at)
 
     def open_burning(*given: Any, **named: Any) -> Doors:
         return burning(opens(*given, **named), fuse)
 
     if at:
-        app.open_doors = open_burning
+        opening.open_doors = open_burning
     return daemon.main(options)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from polypod.cni import request as cni_request
-from polypod.daemon.app import Options, open_doors
+from polypod.daemon.doors import open_doors
+from polypod.daemon.options import Options
 from polypod.engine import attach, detach
 from polypod.engine.doors import Caller, Doors
 from polypod.errors import StorageError

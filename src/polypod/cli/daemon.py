@@ -53,8 +53,9 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> int:
     """Run the daemon until it is told to stop; return the exit code."""
     chosen = parser().parse_args(words)
-    from polypod.daemon.app import Daemon, Options
+    from polypod.daemon.app import Daemon
     from polypod.daemon.lines import LineFormatter
+    from polypod.daemon.options import Options
     from polypod.install import place
 
     output = logging.StreamHandler(sys.stderr)

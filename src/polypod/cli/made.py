@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polypod.daemon.app import boot_id
+from polypod.daemon.doors import boot_id
 from polypod.engine.by_hand import NETWORK
 from polypod.errors import StorageError
 from polypod.kernel.door import KernelDoor

@@ -10,7 +10,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 from polypod.cli.options import Place
-from polypod.daemon.app import Options, boot_id, open_doors
+from polypod.daemon.doors import boot_id, open_doors
+from polypod.daemon.options import Options
 from polypod.engine.doors import Doors, Settings
 from polypod.foreign.run import ForeignDoor
 from polypod.kernel.door import KernelDoor

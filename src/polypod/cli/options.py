@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from polypod.daemon.app import SOCKET, STATE
+from polypod.daemon.options import SOCKET, STATE
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)

@@ -1,4 +1,4 @@
-"""The one place where the engine meets the real doors, and the daemon's life from start to stop.
+"""The daemon's life from start to stop.
 
 It owns the state folder before it opens anything in it, and serves as long as it does (term.py).
 """
@@ -10,138 +10,26 @@ import ctypes
 import logging
 import os
 import resource
-import secrets
 import signal
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import FrameType
 
-from polypod.daemon import cluster, farewell, owner
+from polypod.daemon import cluster, doors, farewell, owner
 from polypod.daemon.cluster import Cluster
 from polypod.daemon.dispatch import MIN_THREADS
 from polypod.daemon.lines import fields
 from polypod.daemon.node_files import NodeFiles
+from polypod.daemon.options import Options
 from polypod.daemon.owner import OwnerLock
 from polypod.daemon.term import Front, Term
-from polypod.engine.doors import Doors, Networks, Settings, Source, StatusSink
+from polypod.engine.doors import Doors
 from polypod.errors import ConflictError, InvalidConfigError, PolypodError
-from polypod.foreign.mounts import RuntimeMounts
-from polypod.foreign.run import ForeignDoor
-from polypod.kernel.door import KernelDoor
-from polypod.kube.manifests import ManifestSource
-from polypod.kube.nothing import NoSource, NoStatus
-from polypod.kube.status_files import StatusFiles
-from polypod.store.backups import BackupFiles
 from polypod.store.conf_folder import ConfFolder
 from polypod.store.journal import SqliteJournal
-from polypod.store.leases import LeaseFiles
-from polypod.store.multus_cache import MultusCache
-from polypod.store.networks import NetworkFiles
 
 log = logging.getLogger("polypod.daemon")
 _M_ARENA_MAX = -8
-
-SOCKET = Path("/run/polypod/polypod.sock")
-STATE = Path("/var/lib/polypod")
-THREADS = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line may set."""
-
-    socket: Path = SOCKET
-    state: Path = STATE
-    manifests: Path | None = None
-    status: Path | None = None
-    primary: Path | None = None
-    networks: Path | None = None
-    data_root: Path | None = None
-    path: tuple[str, ...] = ("/opt/cni/bin",)
-    spool: Path | None = None
-    runtime: Path | None = None
-    """The container runtime's socket, for a daemon whose mounts are not the runtime's."""
-    shim: Path | None = None
-    """The shim program, which enters the runtime's mounts."""
-    metrics: str = ""
-    """HOST:PORT of the health page; empty for none."""
-    threads: int = THREADS
-    stand_by_s: float = 0.0
-    """How long to wait for another daemon to let go; 0 refuses at once."""
-    namespace_isolation: bool = True
-    global_namespaces: frozenset[str] = frozenset({"default"})
-    kubeconfig: Path | None = None
-    in_cluster: bool = False
-    """Pods and definitions come from the API server that runs this pod."""
-    conf_dir: Path | None = None
-    """The node's CNI configuration folder: the primary is found there, ours is kept there."""
-    place_shim: Callable[[], object] | None = None
-    """Places the shim where the runtime looks for plugins."""
-    remove_shim: Callable[[], object] | None = None
-
-
-def boot_id() -> str:
-    """Return what tells one boot of the machine from another."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
-    """Return the real doors; pods come from the API server when one is joined.
-
-    Raises:
-        StorageError: the state folder cannot be used.
-    """
-    roots = (options.state, *((options.data_root,) if options.data_root else ()))
-    data = options.data_root or Path("/var/lib/cni")
-    return Doors(
-        kernel=KernelDoor(),
-        journal=SqliteJournal(options.state / "journal.db"),
-        pools=LeaseFiles(default=data / "networks", roots=roots),
-        backups=BackupFiles(roots=roots),
-        foreign=ForeignDoor(mounts=plugins_mounts(options)),
-        source=_source(options, joined),
-        networks=_networks(options),
-        status=_status(options, joined),
-        seed=lambda: secrets.token_hex(4),
-        wall=time.time,
-        monotonic=time.monotonic,
-        settings=Settings(
-            path=options.path,
-            namespace_isolation=options.namespace_isolation,
-            global_namespaces=options.global_namespaces,
-            boot_id=boot_id(),
-        ),
-        cache=MultusCache(data),
-    )
-
-
-def _source(options: Options, joined: Cluster | None) -> Source:
-    if joined is not None:
-        return joined.source
-    return ManifestSource(options.manifests) if options.manifests else NoSource()
-
-
-def _status(options: Options, joined: Cluster | None) -> StatusSink:
-    if joined is not None:
-        return joined.status
-    return StatusFiles(options.status) if options.status else NoStatus()
-
-
-def _networks(options: Options) -> Networks:
-    if options.conf_dir is not None and options.primary is None:
-        return ConfFolder(options.conf_dir, options.networks)
-    return NetworkFiles(options.primary, options.networks)
-
-
-def plugins_mounts(options: Options) -> RuntimeMounts | None:
-    """Return where foreign plugins run that no shim asked for; None for this process's mounts."""
-    if options.runtime is None or options.shim is None:
-        return None
-    return RuntimeMounts(options.runtime, options.shim)
 
 
 class Daemon:
@@ -229,14 +117,14 @@ class Daemon:
             metrics=options.metrics,
             on_ready=files.start if files is not None else lambda: None,
         )
-        doors = open_doors(options, joined)
+        opened = doors.open_doors(options, joined)
         try:
-            is_drained = Term(front, doors, self._wake).serve()
+            is_drained = Term(front, opened, self._wake).serve()
         finally:
             if files is not None:
                 files.stop()
         if is_drained:
-            _close(doors)
+            _close(opened)
         return is_drained
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -265,9 +153,9 @@ def node_files(options: Options, joined: Cluster | None = None) -> NodeFiles | N
     )
 
 
-def _close(doors: Doors) -> None:
-    if isinstance(doors.journal, SqliteJournal):
-        doors.journal.close()
+def _close(opened: Doors) -> None:
+    if isinstance(opened.journal, SqliteJournal):
+        opened.journal.close()
 
 
 def _end_at_once() -> None:

@@ -1,4 +1,4 @@
-"""The shapes of the doors, as the engine knows them; daemon/app.py passes the real ones.
+"""The shapes of the doors, as the engine knows them; daemon/doors.py passes the real ones.
 
 The type checker compares each real door, and each fake in polypod.testing, with these.
 """

@@ -1,0 +1,83 @@
+"""The one place where the engine meets the real doors."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+
+from polypod.daemon.cluster import Cluster
+from polypod.daemon.options import Options
+from polypod.engine.doors import Doors, Networks, Settings, Source, StatusSink
+from polypod.foreign.mounts import RuntimeMounts
+from polypod.foreign.run import ForeignDoor
+from polypod.kernel.door import KernelDoor
+from polypod.kube.manifests import ManifestSource
+from polypod.kube.nothing import NoSource, NoStatus
+from polypod.kube.status_files import StatusFiles
+from polypod.store.backups import BackupFiles
+from polypod.store.conf_folder import ConfFolder
+from polypod.store.journal import SqliteJournal
+from polypod.store.leases import LeaseFiles
+from polypod.store.multus_cache import MultusCache
+from polypod.store.networks import NetworkFiles
+
+
+def boot_id() -> str:
+    """Return what tells one boot of the machine from another."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
+    """Return the real doors; pods come from the API server when one is joined.
+
+    Raises:
+        StorageError: the state folder cannot be used.
+    """
+    roots = (options.state, *((options.data_root,) if options.data_root else ()))
+    data = options.data_root or Path("/var/lib/cni")
+    return Doors(
+        kernel=KernelDoor(),
+        journal=SqliteJournal(options.state / "journal.db"),
+        pools=LeaseFiles(default=data / "networks", roots=roots),
+        backups=BackupFiles(roots=roots),
+        foreign=ForeignDoor(mounts=plugins_mounts(options)),
+        source=_source(options, joined),
+        networks=_networks(options),
+        status=_status(options, joined),
+        seed=lambda: secrets.token_hex(4),
+        wall=time.time,
+        monotonic=time.monotonic,
+        settings=Settings(
+            path=options.path,
+            namespace_isolation=options.namespace_isolation,
+            global_namespaces=options.global_namespaces,
+            boot_id=boot_id(),
+        ),
+        cache=MultusCache(data),
+    )
+
+
+def _source(options: Options, joined: Cluster | None) -> Source:
+    if joined is not None:
+        return joined.source
+    return ManifestSource(options.manifests) if options.manifests else NoSource()
+
+
+def _status(options: Options, joined: Cluster | None) -> StatusSink:
+    if joined is not None:
+        return joined.status
+    return StatusFiles(options.status) if options.status else NoStatus()
+
+
+def _networks(options: Options) -> Networks:
+    if options.conf_dir is not None and options.primary is None:
+        return ConfFolder(options.conf_dir, options.networks)
+    return NetworkFiles(options.primary, options.networks)
+
+
+def plugins_mounts(options: Options) -> RuntimeMounts | None:
+    """Return where foreign plugins run that no shim asked for; None for this process's mounts."""
+    if options.runtime is None or options.shim is None:
+        return None
+    return RuntimeMounts(options.runtime, options.shim)

@@ -1,0 +1,45 @@
+"""What one daemon is told by its command line; cli/daemon.py makes it, everything else reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+SOCKET = Path("/run/polypod/polypod.sock")
+STATE = Path("/var/lib/polypod")
+THREADS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What an operator may set."""
+
+    socket: Path = SOCKET
+    state: Path = STATE
+    manifests: Path | None = None
+    status: Path | None = None
+    primary: Path | None = None
+    networks: Path | None = None
+    data_root: Path | None = None
+    path: tuple[str, ...] = ("/opt/cni/bin",)
+    spool: Path | None = None
+    runtime: Path | None = None
+    """The container runtime's socket, for a daemon whose mounts are not the runtime's."""
+    shim: Path | None = None
+    """The shim program, which enters the runtime's mounts."""
+    metrics: str = ""
+    """HOST:PORT of the health page; empty for none."""
+    threads: int = THREADS
+    stand_by_s: float = 0.0
+    """How long to wait for another daemon to let go; 0 refuses at once."""
+    namespace_isolation: bool = True
+    global_namespaces: frozenset[str] = frozenset({"default"})
+    kubeconfig: Path | None = None
+    in_cluster: bool = False
+    """Pods and definitions come from the API server that runs this pod."""
+    conf_dir: Path | None = None
+    """The node's CNI configuration folder: the primary is found there, ours is kept there."""
+    place_shim: Callable[[], object] | None = None
+    """Places the shim where the runtime looks for plugins."""
+    remove_shim: Callable[[], object] | None = None
