@@ -123,8 +123,7 @@ def place_python(root: Path, arch: str) -> None:
     wanted += ["--implementation", "cp", "--only-binary", ":all:"]
     locked = ["--require-hashes", "-r", str(ROOT / "requirements/runtime.txt")]
     run([*pip, *place, *wanted, *locked])
-    wheels = WORK / "wheel"
-    shutil.rmtree(wheels, ignore_errors=True)
+    wheels = WORK / arch / "wheel"
     build_wheel = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
     run([*build_wheel, str(wheels), str(ROOT)])
     (wheel,) = wheels.glob("*.whl")
@@ -171,15 +170,16 @@ def pack(folder: Path, arch: str) -> Path:
     """Build the image with buildah and return its OCI archive."""
     shutil.copy2(Path(__file__).with_name("Dockerfile"), folder / "Dockerfile")
     archive = folder / "polypod.tar"
+    tag = f"{NAME}-{arch}"  # two architectures may be built at the same time
     run(
         [
             *("buildah", "build", "--isolation", "chroot", "--layers=false", "--format", "oci"),
-            *("--timestamp", EPOCH, "--arch", arch, "--tag", NAME, "--file", "Dockerfile", "."),
+            *("--timestamp", EPOCH, "--arch", arch, "--tag", tag, "--file", "Dockerfile", "."),
         ],
         folder,
     )
-    run(["buildah", "push", NAME, f"oci-archive:{archive}:{NAME}"], folder)
-    run(["buildah", "rmi", "--force", NAME], folder)
+    run(["buildah", "push", tag, f"oci-archive:{archive}:{NAME}"], folder)
+    run(["buildah", "rmi", "--force", tag], folder)
     return archive
 
 

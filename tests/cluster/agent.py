@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,8 @@ def load_image(place: Place) -> None:
     """Build the image of this checkout, and import it."""
     builder = [sys.executable, str(ROOT / "images" / "build.py")]
     subprocess.run(builder, check=True, timeout=600)
-    (archive,) = (ROOT / "build" / "image").glob("*/polypod.tar")
+    arch = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+    archive = ROOT / "build" / "image" / arch / "polypod.tar"
     ctr = ["ctr", "--address", str(place.containerd), "--namespace", "k8s.io"]
     imported = [*ctr, "images", "import", str(archive)]
     subprocess.run(imported, capture_output=True, check=True, timeout=120)
