@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import sbom
+import start
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "image"
@@ -33,6 +34,7 @@ UNWANTED = (
     *("usr/lib/dpkg", "usr/share/dpkg", "var/cache", "etc/apt", "var/lib/apt", "usr/sbin/dpkg-*"),
     *("usr/bin/dpkg*", "usr/bin/debconf*", "usr/bin/update-alternatives", "usr/bin/c_rehash"),
     *("usr/bin/openssl", "usr/bin/py3*", "usr/sbin/update-*", "var/lib/dpkg", "usr/lib/*/gconv"),
+    "usr/lib/python3/dist-packages/bin",  # pip's program; finish() writes the image's own
     *(f"usr/lib/python{PYTHON}/{name}" for name in ("lib2to3", "pydoc_data", "idlelib", "test")),
 )
 ARCHITECTURES = {"amd64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
@@ -44,6 +46,7 @@ def main(words: list[str]) -> int:
     """Build one image; return the exit code."""
     options = argparse.ArgumentParser(prog="./dev image", description=__doc__)
     options.add_argument("--arch", choices=sorted(ARCHITECTURES), default=machine())
+    options.add_argument("--start", action="store_true", help="start what it holds, once")
     chosen = options.parse_args(words)
     missing = [name for name in ("mmdebstrap", "buildah") if shutil.which(name) is None]
     if missing or os.geteuid() != 0:
@@ -54,6 +57,10 @@ def main(words: list[str]) -> int:
         )
         return 1
     build(chosen.arch)
+    if chosen.start:
+        native = chosen.arch == machine()
+        for line in start.start(WORK / chosen.arch / "root", chosen.arch, native=native):
+            say(line)
     return 0
 
 
@@ -74,7 +81,7 @@ def build(arch: str) -> None:
     say("Polypod and its locked dependencies")
     place_python(root, arch)
     sbom.write(bill, root, NAME)
-    prune(root)
+    prune(root, arch)
     finish(root, bill)
     say("image")
     archive = pack(folder, arch)
@@ -130,9 +137,11 @@ def place_python(root: Path, arch: str) -> None:
     run([*pip, *place, str(wheel)])
 
 
-def prune(root: Path) -> None:
+def prune(root: Path, arch: str) -> None:
     """Take away what an agent never uses: documents, the package manager, other shims."""
-    for pattern in UNWANTED:
+    shims = (root / start.PACKAGES / "shim").iterdir()
+    others = [str(path.relative_to(root)) for path in shims if path.name != start.SHIMS[arch]]
+    for pattern in (*UNWANTED, *others):
         for path in root.glob(pattern):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
