@@ -171,6 +171,19 @@ class ApiError(PolypodError):
         self.status = status
 
 
+class RpcError(PolypodError):
+    """The kubelet or the container runtime refused a call; the cause has its own words."""
+
+    code = 11
+    slug = "rpc"
+    hint = "see the log of the kubelet, or of the container runtime"
+
+    def __init__(self, cause: str, *, status: int) -> None:
+        """Keep gRPC's status beside the cause."""
+        super().__init__(cause)
+        self.status = status
+
+
 class KernelError(PolypodError):
     """The kernel refused a message; the cause has its own words."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e import grpc
-from tests.e2e.protobuf import parse, render, text
+from polypod.kube import grpc
+from polypod.kube.protobuf import parse, render, text
 
 SERVICE = "/runtime.v1.RuntimeService/"
 POD_IMAGE = "localhost/pod:1"

@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 from tests.e2e import image
 from tests.e2e.cri import POD_IMAGE, PodName, Runtime
-from tests.e2e.grpc import CallError
 from tests.e2e.programs import Program, output
 
+from polypod.errors import PolypodError, RpcError
 from polypod.store.journal import SqliteJournal
 
 CGROUP = "polypod-e2e-"
@@ -126,7 +126,7 @@ class Node:
 
     def stop(self) -> None:
         """End pods that a failed case left, both programs, and the cgroup the pods were in."""
-        with contextlib.suppress(OSError):  # it may be the one that does not run
+        with contextlib.suppress(PolypodError):  # it may be the one that does not run
             self.end_pods()
         self.containerd.stop()
         self.daemon.stop()
@@ -135,7 +135,7 @@ class Node:
     def end_pods(self) -> None:
         """Stop and remove every pod that can be."""
         for sandbox in self.runtime.sandboxes():
-            with contextlib.suppress(CallError):
+            with contextlib.suppress(RpcError):
                 self.runtime.stop_pod(sandbox)
                 self.runtime.remove_pod(sandbox)
 
@@ -146,7 +146,7 @@ class Node:
     def _runtime_answers(self) -> bool:
         try:
             return self.runtime.version().startswith("containerd")
-        except (OSError, AssertionError):
+        except PolypodError:
             return False
 
     # --- manifests ---------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from tests.e2e import traces
-from tests.e2e.grpc import CallError
 from tests.e2e.node import SHIM_WAIT_MS, Node
 from tests.e2e.programs import wait_until
 from tests.e2e.view import running
+
+from polypod.errors import RpcError
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_pod_does_not_start_while_the_daemon_is_away(returning: Node) -> None:
     node.daemon.stop()
 
     started = time.monotonic()
-    with pytest.raises(CallError, match="the polypod daemon is away") as refused:
+    with pytest.raises(RpcError, match="the polypod daemon is away") as refused:
         node.runtime.run_pod(pod)
     took = time.monotonic() - started
 

@@ -12,22 +12,23 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.cri import PodName
-from tests.e2e.grpc import CallError
 from tests.e2e.node import Node
 from tests.e2e.programs import output, wait_until
+
+from polypod.errors import RpcError
 
 PODS = 30
 NETWORKS = ["left", "right"]
 INTERFACES = {"lo", "eth0", "net1", "net2"}
 
 
-def start_all(node: Node, pods: list[PodName]) -> dict[PodName, str | CallError]:
+def start_all(node: Node, pods: list[PodName]) -> dict[PodName, str | RpcError]:
     """Start pods at once; return each one's sandbox, or why there is none."""
 
-    def start(pod: PodName) -> str | CallError:
+    def start(pod: PodName) -> str | RpcError:
         try:
             return node.runtime.run_pod(pod, timeout_s=90)
-        except CallError as error:
+        except RpcError as error:
             return error
 
     with ThreadPoolExecutor(len(pods)) as threads:
@@ -135,7 +136,7 @@ def stop_in_the_end(node: Node) -> Callable[[str], None]:
 
     def stop(sandbox: str) -> None:
         for _ in range(5):
-            with contextlib.suppress(CallError):
+            with contextlib.suppress(RpcError):
                 node.runtime.stop_pod(sandbox)
                 return
         node.runtime.stop_pod(sandbox)

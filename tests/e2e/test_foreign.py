@@ -8,10 +8,11 @@ from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
-from tests.e2e.grpc import CallError
 from tests.e2e.node import Node
 from tests.e2e.programs import wait_until
 from tests.e2e.view import running
+
+from polypod.errors import RpcError
 
 SCRIPT = """\
 #!/bin/sh
@@ -84,7 +85,7 @@ def test_a_foreign_plugins_error_reaches_the_runtime_in_its_own_words(node: Node
     node.network("lit", {"type": "lamps"})
     pod = node.pod("dark", "left,lit")
 
-    with pytest.raises(CallError, match="no lamps left"):
+    with pytest.raises(RpcError, match="no lamps left"):
         node.runtime.run_pod(pod)
 
 
@@ -92,7 +93,7 @@ def test_a_foreign_plugin_that_is_not_there_is_named_with_the_search_path(node: 
     node.network("absent", {"type": "not-installed"})
     pod = node.pod("lacking", "absent")
 
-    with pytest.raises(CallError) as refused:
+    with pytest.raises(RpcError) as refused:
         node.runtime.run_pod(pod)
 
     assert 'failed to find plugin "not-installed"' in str(refused.value)

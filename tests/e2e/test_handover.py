@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.e2e.grpc import CallError
 from tests.e2e.node import Node
 from tests.e2e.programs import Program
+
+from polypod.errors import RpcError
 
 PODS = 20
 
@@ -19,12 +20,12 @@ def test_no_pod_fails_while_daemons_change_places_and_back(node: Node) -> None:
         node.root / "logs" / "successor.log",
     )
 
-    def start_and_stop(number: int) -> CallError | None:
+    def start_and_stop(number: int) -> RpcError | None:
         try:
             sandbox = node.runtime.run_pod(pods[number])
             node.runtime.stop_pod(sandbox)
             node.runtime.remove_pod(sandbox)
-        except CallError as error:
+        except RpcError as error:
             return error
         return None
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 from tests.e2e import traces
-from tests.e2e.grpc import CallError
 from tests.e2e.networks import bridge
 from tests.e2e.node import Node
 from tests.e2e.view import running
+
+from polypod.errors import RpcError
 
 
 def test_a_missing_definition_is_named_and_the_pod_starts_once_it_is_there(node: Node) -> None:
     pod = node.pod("early", "left,late,right")
     before = traces.read(node)
 
-    with pytest.raises(CallError) as refused:
+    with pytest.raises(RpcError) as refused:
         node.runtime.run_pod(pod)
 
     said = str(refused.value)
@@ -33,7 +34,7 @@ def test_a_later_network_that_fails_takes_the_earlier_ones_along(node: Node) -> 
     pod = node.pod("half", "left,no-master")
     before = traces.read(node)
 
-    with pytest.raises(CallError, match="no-master"):
+    with pytest.raises(RpcError, match="no-master"):
         node.runtime.run_pod(pod)
 
     traces.assert_none(node, before)
@@ -43,7 +44,7 @@ def test_an_address_that_is_taken_is_refused_and_free_after_its_owner_has_gone(n
     asked = [{"name": "chain", "ips": ["10.51.0.99/24"]}]
     first, second = node.pod("owner", asked), node.pod("heir", asked)
 
-    with running(node, first), pytest.raises(CallError, match=r"10\.51\.0\.99"):
+    with running(node, first), pytest.raises(RpcError, match=r"10\.51\.0\.99"):
         node.runtime.run_pod(second)
     with running(node, second) as view:
         heirs = view.links()["net1"].addresses
@@ -54,7 +55,7 @@ def test_an_address_that_is_taken_is_refused_and_free_after_its_owner_has_gone(n
 def test_a_malformed_annotation_is_refused_with_a_hint(node: Node) -> None:
     pod = node.pod("garbled", '[{"name": "left", "interface": 7}]')
 
-    with pytest.raises(CallError) as refused:
+    with pytest.raises(RpcError) as refused:
         node.runtime.run_pod(pod)
 
     assert "interface: a string is expected, got a number" in str(refused.value)
