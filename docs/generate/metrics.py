@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from docs.generate.markdown import cell, code, page, table
 from prometheus_client import metrics as kinds
 
-from polypod.daemon.metrics import BUCKETS, Metrics
+from polypod.daemon.metrics import BUCKETS, Metrics, MissedPods
 
 LEAD = """
 `polypod daemon --metrics HOST:PORT` serves three paths over HTTP, GET only: `/metrics` in the
@@ -14,18 +16,22 @@ requests, 503 while it starts or drains). Without the flag nothing listens.
 """
 
 
-def collectors() -> list[kinds.MetricWrapperBase]:
+Collector: TypeAlias = kinds.MetricWrapperBase | MissedPods
+
+
+def collectors() -> list[Collector]:
     """Return every metric of the daemon, in order of registration."""
     metrics = Metrics(parked=lambda: 0, running=lambda: 0)
     known = vars(metrics.registry)["_collector_to_names"]  # the registry has no public way to ask
-    return [one for one in known if isinstance(one, kinds.MetricWrapperBase)]
+    return [one for one in known if isinstance(one, Collector)]
 
 
-def row(collector: kinds.MetricWrapperBase) -> tuple[str, str, str, str]:
+def row(collector: Collector) -> tuple[str, str, str, str]:
     """Return name, kind, labels and meaning of one metric."""
     (family,) = collector.describe()
     name = family.name + ("_total" if family.type == "counter" else "")
-    labels = ", ".join(code(label) for label in vars(collector)["_labelnames"])
+    of_labels = family if isinstance(collector, MissedPods) else collector
+    labels = ", ".join(code(label) for label in vars(of_labels)["_labelnames"])
     return code(name), family.type, labels, cell(family.documentation)
 
 

@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import threading
+from collections.abc import Iterable
 from functools import partial
 from types import FrameType
 
@@ -19,6 +20,7 @@ from polypod.daemon import cluster, doors, farewell, owner
 from polypod.daemon.cluster import Cluster
 from polypod.daemon.dispatch import MIN_THREADS
 from polypod.daemon.lines import fields
+from polypod.daemon.missed import Missed
 from polypod.daemon.node_files import NodeFiles
 from polypod.daemon.options import Options
 from polypod.daemon.owner import OwnerLock
@@ -110,19 +112,22 @@ class Daemon:
         options, files = self._options, node_files(self._options, joined)
         if files is not None:
             files.place_shim()
+        opened = doors.open_doors(options, joined)
+        missed = joined.missed(opened.journal, doors.multus_cache(options)) if joined else None
+        begun = tuple(one for one in (files, missed) if one is not None)
         front = Front(
             socket=options.socket,
             spool=options.spool or options.state / "spool",
             threads=max(MIN_THREADS, options.threads),
             metrics=options.metrics,
-            on_ready=files.start if files is not None else lambda: None,
+            on_ready=lambda: _start(begun),
+            missed=missed.pods if missed is not None else tuple,
         )
-        opened = doors.open_doors(options, joined)
         try:
             is_drained = Term(front, opened, self._wake).serve()
         finally:
-            if files is not None:
-                files.stop()
+            for one in begun:
+                one.stop()
         if is_drained:
             _close(opened)
         return is_drained
@@ -151,6 +156,11 @@ def node_files(options: Options, joined: Cluster | None = None) -> NodeFiles | N
         conf=ConfFolder(folder),
         on_theft=joined.tell_theft if joined is not None else lambda _name: None,
     )
+
+
+def _start(begun: Iterable[NodeFiles | Missed]) -> None:
+    for one in begun:
+        one.start()
 
 
 def _close(opened: Doors) -> None:

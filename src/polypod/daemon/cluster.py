@@ -10,15 +10,19 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from polypod.daemon.missed import Missed
+from polypod.engine.doors import Journal
 from polypod.errors import InvalidConfigError
-from polypod.kube import kubeconfig
+from polypod.kube import kubeconfig, running
 from polypod.kube.access import Access, in_cluster
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import Client
 from polypod.kube.events import Events, Happening
 from polypod.kube.status_patches import StatusPatches
+from polypod.store.multus_cache import MultusCache
 
 log = logging.getLogger("polypod.daemon")
 SYNC_S = 20.0
@@ -48,6 +52,16 @@ class Cluster:
         self.status.stop(FLUSH_S)
         self.events.stop(FLUSH_S)
         self.source.stop()
+
+    def missed(self, journal: Journal, multus: MultusCache) -> Missed:
+        """Return what finds this node's pods that started without us, and says so."""
+        return Missed(
+            look=partial(running.asking, self.client, self.node),
+            has_record=journal.has_pod,
+            is_there=lambda pod: any(known.uid == pod.uid for known in self.source.pods()),
+            others=multus.pod_uids,
+            tell=self.events.tell,
+        )
 
     def tell_theft(self, name: str) -> None:
         """Say on the Node that somebody put our CNI configuration aside."""

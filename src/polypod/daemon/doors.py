@@ -35,11 +35,10 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
         StorageError: the state folder cannot be used.
     """
     roots = (options.state, *((options.data_root,) if options.data_root else ()))
-    data = options.data_root or Path("/var/lib/cni")
     return Doors(
         kernel=KernelDoor(),
         journal=SqliteJournal(options.state / "journal.db"),
-        pools=LeaseFiles(default=data / "networks", roots=roots),
+        pools=LeaseFiles(default=_data(options) / "networks", roots=roots),
         backups=BackupFiles(roots=roots),
         foreign=ForeignDoor(mounts=plugins_mounts(options)),
         source=_source(options, joined),
@@ -54,8 +53,17 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
             global_namespaces=options.global_namespaces,
             boot_id=boot_id(),
         ),
-        cache=MultusCache(data),
+        cache=multus_cache(options),
     )
+
+
+def multus_cache(options: Options) -> MultusCache:
+    """Return what Multus and libcni kept on this node."""
+    return MultusCache(_data(options))
+
+
+def _data(options: Options) -> Path:
+    return options.data_root or Path("/var/lib/cni")
 
 
 def _source(options: Options, joined: Cluster | None) -> Source:

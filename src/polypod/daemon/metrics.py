@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 
 from polypod.errors import InvalidEnvironmentError, StorageError
 
@@ -25,7 +26,13 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 class Metrics:
     """The daemon's counters."""
 
-    def __init__(self, *, parked: Callable[[], int], running: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        *,
+        parked: Callable[[], int],
+        running: Callable[[], int],
+        missed: Callable[[], Iterable[tuple[str, str]]] = tuple,
+    ) -> None:
         """Register everything; the callables are asked at each scrape."""
         self.registry = CollectorRegistry()
         self._latency = Histogram(
@@ -49,6 +56,7 @@ class Metrics:
         self._gauge("polypod_queue_length", "Requests that wait", lambda: float(parked()))
         self._gauge("polypod_requests_running", "Requests under way", lambda: float(running()))
         self._gauge("polypod_resident_bytes", "Resident memory", resident_bytes)
+        self.registry.register(MissedPods(missed))
 
     def _gauge(self, name: str, text: str, ask: Callable[[], float]) -> None:
         Gauge(name, text, registry=self.registry).set_function(ask)
@@ -71,6 +79,29 @@ class Metrics:
     def count_error(self, slug: str) -> None:
         """Count one error."""
         self._errors.labels(slug).inc()
+
+
+class MissedPods:
+    """One line for each pod that started without us, as long as it is so (daemon/missed.py)."""
+
+    def __init__(self, ask: Callable[[], Iterable[tuple[str, str]]]) -> None:
+        """Keep who knows them; asked at each scrape."""
+        self._ask = ask
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Name the metric without asking anybody."""
+        yield GaugeMetricFamily(
+            "polypod_pod_networks_missed",
+            "1 for a pod that started without Polypod and has its primary network only",
+            labels=("namespace", "pod"),
+        )
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Return the pods as they are now."""
+        for family in self.describe():
+            for pod in self._ask():
+                family.add_metric(pod, 1)
+            yield family
 
 
 def resident_bytes() -> float:

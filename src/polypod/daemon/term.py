@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class Front:
     """HOST:PORT of the health page; empty for none."""
     on_ready: Callable[[], None] = field(default=lambda: None)
     """Called when pods can be attached."""
+    missed: Callable[[], Iterable[tuple[str, str]]] = field(default=tuple)
+    """Names pods that started without us, for the metrics."""
 
 
 class Term:
@@ -57,7 +59,9 @@ class Term:
         self._spool = Spool(front.spool)
         self._dispatcher = Dispatcher(limits(front.threads))
         self._metrics = Metrics(
-            parked=lambda: self._dispatcher.parked, running=lambda: self._dispatcher.running
+            parked=lambda: self._dispatcher.parked,
+            running=lambda: self._dispatcher.running,
+            missed=front.missed,
         )
         patience = Patience(max(1, front.threads // 8))
         self._service = Service(

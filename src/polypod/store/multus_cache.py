@@ -6,13 +6,24 @@ of one attachment. Which plugins are run with them is the engine's business (tak
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import msgspec
 
 from polypod.errors import StorageError
 from polypod.store import files
 from polypod.store.roots import Roots
 
 MAX_BYTES = 4 << 20
+PRIMARY = "eth0"
+
+
+class _Kept(msgspec.Struct):
+    """As much of a result's file as says for whom it is."""
+
+    ifName: str = ""  # noqa: N815 - libcni's word
+    cniArgs: list[tuple[str, str]] | None = None  # noqa: N815 - libcni's word
 
 
 class MultusCache:
@@ -46,6 +57,20 @@ class MultusCache:
             StorageError: the disk refused.
         """
         self._remove("results", f"{network}-{container_id}-{ifname}")
+
+    def pod_uids(self) -> frozenset[str]:
+        """Return the UIDs of pods that have an interface besides their primary's."""
+        results = self._root / "results"
+        names = os.listdir(results) if results.is_dir() else []
+        return frozenset(uid for name in names if (uid := self._uid(name)))
+
+    def _uid(self, name: str) -> str:
+        try:
+            kept = msgspec.json.decode(self._read("results", name) or b"{}", type=_Kept)
+        except msgspec.DecodeError:
+            return ""
+        is_more = kept.ifName not in {"", PRIMARY}
+        return dict(kept.cniArgs or ()).get("K8S_POD_UID", "") if is_more else ""
 
     def _read(self, folder: str, name: str) -> bytes | None:
         if not _is_plain(name) or not (self._root / folder).is_dir():

@@ -30,6 +30,12 @@ def text(metrics: Metrics) -> str:
     return generate_latest(metrics.registry).decode()
 
 
+def test_each_pod_that_missed_its_networks_has_a_line() -> None:
+    metrics = Metrics(parked=lambda: 0, running=lambda: 0, missed=lambda: [("ns", "lost")])
+
+    assert 'polypod_pod_networks_missed{namespace="ns",pod="lost"} 1.0' in text(metrics)
+
+
 def test_only_so_many_networks_get_labels_of_their_own(metrics: Metrics) -> None:
     for number in range(10 * MAX_NETWORKS):
         metrics.observe_network("ADD", "bridge", f"net{number}", 0.001)

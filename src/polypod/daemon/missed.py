@@ -1,0 +1,101 @@
+"""Pods that started while nobody could attach their networks: found after a start, and told.
+
+A reboot may take our configuration with it (Talos keeps no /etc): the runtime then starts pods by
+the primary's, before the daemon is there to write ours. Such a pod runs with its primary network
+alone until it is deleted. Nothing is done to it: it is named in an Event, the log and a metric.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from polypod.daemon.lines import fields
+from polypod.errors import PolypodError
+from polypod.kube.events import Happening
+from polypod.kube.running import Running
+
+log = logging.getLogger("polypod.node")
+LOOK_AGAIN_S = 15.0
+"""Between two looks: by then an API server has heard which sandboxes a reboot ended."""
+RETRY_S = 5.0
+REASON = "NetworksMissed"
+TEXT = (
+    "this pod started while Polypod was not there and has its primary network only;"
+    " delete it, and the pod that takes its place gets the networks it asks for"
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Missed:
+    """Looks twice after a start, in a thread of its own."""
+
+    look: Callable[[], Iterable[Running]]
+    """Lists this node's pods that have a sandbox and ask for networks."""
+    has_record: Callable[[str, str], bool]
+    """Tells whether the journal knows a pod by namespace and name."""
+    is_there: Callable[[Running], bool]
+    """Tells whether a pod still exists."""
+    others: Callable[[], frozenset[str]]
+    """Returns UIDs of pods that another meta-plugin attached before this node was switched."""
+    tell: Callable[[Happening], None]
+    look_again_s: float = LOOK_AGAIN_S
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _told: tuple[Running, ...] = ()
+
+    def start(self) -> None:
+        """Begin to look."""
+        threading.Thread(target=self.run, name="missed", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+
+    def pods(self) -> tuple[tuple[str, str], ...]:
+        """Return namespace and name of every pod that was told and still is without networks."""
+        return tuple((pod.namespace, pod.name) for pod in self._told if self._is_bare(pod))
+
+    def run(self) -> None:
+        """Look, look again, and tell what both looks found."""
+        first = self._bare()
+        if not first or self._stop.wait(self.look_again_s):
+            return
+        still = self._bare() & first
+        if not still or self._stop.is_set():
+            return
+        self._told = tuple(sorted(still, key=lambda pod: (pod.namespace, pod.name)))
+        for pod in self._told:
+            log.warning("pod.networks_missed %s", fields(pod=f"{pod.namespace}/{pod.name}"))
+            self.tell(_happening(pod))
+
+    def _bare(self) -> frozenset[Running]:
+        """List pods without record, as often as it takes to get an answer."""
+        while not self._stop.is_set():
+            try:
+                found = frozenset(pod for pod in self.look() if self._is_unknown(pod))
+                attached = self.others() if found else frozenset[str]()
+            except PolypodError as error:
+                log.warning("node.unlooked cause=%r", error.cause)
+                self._stop.wait(RETRY_S)
+            else:
+                return frozenset(pod for pod in found if pod.uid not in attached)
+        return frozenset()
+
+    def _is_unknown(self, pod: Running) -> bool:
+        return not self.has_record(pod.namespace, pod.name)
+
+    def _is_bare(self, pod: Running) -> bool:
+        return self._is_unknown(pod) and self.is_there(pod)
+
+
+def _happening(pod: Running) -> Happening:
+    return Happening(
+        namespace=pod.namespace,
+        about=pod.name,
+        uid=pod.uid,
+        reason=REASON,
+        message=TEXT,
+        is_warning=True,
+    )
