@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -160,7 +160,7 @@ def test_links_addresses_and_routes_are_those_that_ip_shows(lines: list[str]) ->
 def with_operstate(link: Link, state: str) -> Link:
     """Return a link in another operational state: it follows the carrier, a moment later."""
     assert state in {"up", "down", "lowerlayerdown", "unknown"}
-    return dataclasses.replace(link, operstate=state)
+    return msgspec.structs.replace(link, operstate=state)
 
 
 def test_nothing_is_found_where_nothing_is(world: World) -> None:

@@ -64,7 +64,7 @@ KEYS = {
 def rendered(found: list[Selection]) -> str:
     elements: list[dict[str, Any]] = []
     for one in found:
-        given_ = {name: getattr(one, name) for name in Selection.__dataclass_fields__}
+        given_ = {name: getattr(one, name) for name in Selection.__struct_fields__}
         elements.append(
             {KEYS.get(name, name): value for name, value in given_.items() if value is not None}
         )

@@ -6,9 +6,10 @@ A single plugin's configuration is a list of one (CNI 1.1.0, section 1; libcni's
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
+
+import msgspec
 
 from polypod.cni import encode, fields
 from polypod.cni.config import name_pattern
@@ -17,8 +18,7 @@ from polypod.cni.quote import quoted
 from polypod.errors import DecodeError, InvalidConfigError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkList:
+class NetworkList(msgspec.Struct, frozen=True, kw_only=True):
     """One network: its plugins in order."""
 
     name: str

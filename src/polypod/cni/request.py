@@ -6,8 +6,9 @@ What the call does is decided by the engine; CNI_ARGS stay text here (arguments.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from polypod.cni import config
 from polypod.cni.config import NetworkConfig
@@ -48,8 +49,7 @@ _variables = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One call, checked."""
 
     command: Command

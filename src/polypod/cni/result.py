@@ -5,16 +5,16 @@ How it looks in each version's JSON is decided by versions.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import TypeAlias
+
+import msgspec
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 IPInterface: TypeAlias = IPv4Interface | IPv6Interface
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interface:
+class Interface(msgspec.Struct, frozen=True, kw_only=True):
     """One link that the attachment made or uses."""
 
     name: str
@@ -26,8 +26,7 @@ class Interface:
     pci_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IPConfig:
+class IPConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One address with the prefix length of its network."""
 
     address: IPInterface
@@ -36,8 +35,7 @@ class IPConfig:
     """Index into Result.interfaces."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One route; 0 and None are absent, as in the specification's JSON."""
 
     dst: IPInterface
@@ -50,8 +48,7 @@ class Route:
     scope: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DNS:
+class DNS(msgspec.Struct, frozen=True, kw_only=True):
     """Name service settings."""
 
     nameservers: tuple[str, ...] = ()
@@ -64,8 +61,7 @@ class DNS:
         return not (self.nameservers or self.domain or self.search or self.options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What an ADD answers."""
 
     interfaces: tuple[Interface, ...] = ()

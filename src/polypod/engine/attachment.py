@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+import msgspec
 
 from polypod.cni.lists import NetworkList
 from polypod.engine.doors import Doors
@@ -12,8 +13,15 @@ from polypod.engine.doors import Doors
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
+class DeviceFile(msgspec.Struct, frozen=True):
+    """The file that tells of an attachment's device."""
+
+    name: str
+    source: str = ""
+    """The device plugin's file that it is copied from; empty when there is none to copy."""
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """The ordered work of one ADD is a tuple of these; position 0 is the primary."""
 
     network: NetworkList
@@ -22,10 +30,11 @@ class Attachment:
     position: int
     arguments: str = ""
     """CNI_ARGS for its plugins."""
-    capabilities: Mapping[str, object] = field(default_factory=dict[str, object])
+    capabilities: Mapping[str, object] = msgspec.field(default_factory=dict[str, object])
     """Values for runtimeConfig, by capability."""
     path: tuple[str, ...] = ()
     default_route: tuple[str, ...] | None = None
+    device_file: DeviceFile | None = None
 
     @property
     def is_primary(self) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from polypod.cni.result import Result
 from polypod.engine import execute, foreign_turn
@@ -25,8 +26,7 @@ from polypod.plan.record import LeaseStep, PluginStep
 from polypod.plugins._shape import Call, Plugin
 
 
-@dataclass(slots=True, kw_only=True)
-class Turn:
+class Turn(msgspec.Struct, kw_only=True):
     """One built-in plugin's turn in one network's chain."""
 
     progress: Progress

@@ -6,10 +6,10 @@ It is given doors that only look: their pools choose addresses and take none.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
 from typing import cast
 
 import msgspec
+from msgspec.structs import replace
 
 from polypod.cni import fields, lists
 from polypod.cni import request as cni_request

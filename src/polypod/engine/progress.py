@@ -6,7 +6,6 @@ Every step is in the journal before it is taken; without room for it, it is not 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -18,8 +17,7 @@ from polypod.errors import PolypodError
 from polypod.plan.record import Record, Step
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(msgspec.Struct):
     """One attachment under way."""
 
     attachment: Attachment
@@ -53,8 +51,7 @@ class Progress:
         return Blamed(self, type_)
 
 
-@dataclass(frozen=True, slots=True)
-class Blamed:
+class Blamed(msgspec.Struct, frozen=True):
     """A block whose errors are about one plugin of one network."""
 
     progress: Progress

@@ -6,8 +6,9 @@ The documented behaviour of the annotation's default-route: other links lose the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import ip_address, ip_interface
+
+from msgspec.structs import replace
 
 from polypod.cni.result import Result, Route
 from polypod.engine.attachment import Attachment

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from polypod.cni import fields, versions
 from polypod.cni.quote import quoted

@@ -11,10 +11,11 @@ import base64
 import binascii
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import msgspec
+from msgspec.structs import replace
 
 from polypod.cni import config as cni_config
 from polypod.cni import encode, fields, lists, node

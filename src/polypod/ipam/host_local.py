@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from polypod.cni import arguments, fields, ip_text, versions
 from polypod.cni.labels import ALL_VERSIONS
@@ -20,8 +21,7 @@ from polypod.ipam.ranges import Range, RangeSet
 KNOWN = frozenset({"IP"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration asks for."""
 
     sets: tuple[RangeSet, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from polypod.errors import KernelError, PluginError, PolypodError
 from polypod.kernel import links, read, routes, sysctl
@@ -21,8 +22,7 @@ _OPER_UP_WAITS_S = (0.0, *(0.0002 * 2**step for step in range(12)), 0.8, 0.9)
 _ESRCH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Act:
+class _Act(msgspec.Struct, frozen=True):
     """One message of one op, and what to say when the kernel refuses it."""
 
     place: int

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import msgspec
@@ -30,8 +29,7 @@ _JSON = "failed to parse pod Network Attachment Selection Annotation JSON format
 _MAX_IFNAME = 15
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """One wanted network. None means that the element does not say."""
 
     name: str

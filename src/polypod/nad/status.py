@@ -7,14 +7,14 @@ route without a gateway is left out, and only a mask of zero is a default route.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from polypod.cni import encode
 from polypod.cni.result import DNS, IPConfig, Result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One network, or one interface of it."""
 
     name: str
@@ -23,7 +23,7 @@ class Entry:
     mac: str = ""
     mtu: int = 0
     default: bool = False
-    dns: DNS = field(default_factory=DNS)
+    dns: DNS = msgspec.field(default_factory=DNS)
     gateway: tuple[str, ...] = ()
 
 

@@ -6,9 +6,10 @@ Plugins say which queries they need; kernel/read.py answers; nothing here knows 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias, cast
+
+import msgspec
 
 
 class Where(StrEnum):
@@ -19,17 +20,18 @@ class Where(StrEnum):
     SANDBOX = "sandbox"
     """The pod's namespace, CNI_NETNS."""
 
+    __hash__ = str.__hash__
+    """An enumeration's own is a function in Python, and every look-up of a link asks for it."""
 
-@dataclass(frozen=True, slots=True)
-class LinkQuery:
+
+class LinkQuery(msgspec.Struct, frozen=True):
     """The link of that name: a Link, or None."""
 
     where: Where
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class MasterQuery:
+class MasterQuery(msgspec.Struct, frozen=True):
     """The parent for a macvlan or ipvlan: a Link, or None.
 
     It is the link of that name, or, for an empty name, the device of the first default route
@@ -40,31 +42,27 @@ class MasterQuery:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class AddressesQuery:
+class AddressesQuery(msgspec.Struct, frozen=True):
     """The addresses of the link of that name: a tuple of Address, empty without the link."""
 
     where: Where
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RoutesQuery:
+class RoutesQuery(msgspec.Struct, frozen=True):
     """The main table's routes of both families in a namespace: a tuple of RouteFact."""
 
     where: Where
 
 
-@dataclass(frozen=True, slots=True)
-class SysctlQuery:
+class SysctlQuery(msgspec.Struct, frozen=True):
     """The trimmed value of a sysctl, key in path form (`net/ipv4/ip_forward`): str, or None."""
 
     where: Where
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class PortQuery:
+class PortQuery(msgspec.Struct, frozen=True):
     """The bridge port of that name in the host: a Port, or None when it has no bridge."""
 
     name: str
@@ -73,8 +71,7 @@ class PortQuery:
 Query: TypeAlias = LinkQuery | MasterQuery | AddressesQuery | RoutesQuery | SysctlQuery | PortQuery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, kw_only=True):
     """A network device as the kernel describes it."""
 
     name: str
@@ -100,8 +97,7 @@ class Link:
     alias: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(msgspec.Struct, frozen=True, kw_only=True):
     """An address on a link, `10.1.2.3/24`."""
 
     address: str
@@ -110,8 +106,7 @@ class Address:
     scope: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteFact:
+class RouteFact(msgspec.Struct, frozen=True, kw_only=True):
     """A route of the main table; dst is canonical, `0.0.0.0/0` and `::/0` for defaults."""
 
     dst: str
@@ -122,8 +117,7 @@ class RouteFact:
     scope: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Port:
+class Port(msgspec.Struct, frozen=True, kw_only=True):
     """A bridge port's settings."""
 
     hairpin: bool = False
@@ -135,11 +129,10 @@ class Port:
 Fact: TypeAlias = "Link | tuple[Address, ...] | tuple[RouteFact, ...] | str | Port | None"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """Answers by query. Asking for what was not queried is a defect (KeyError)."""
 
-    answers: Mapping[Query, Fact] = field(default_factory=dict[Query, Fact])
+    answers: Mapping[Query, Fact] = msgspec.field(default_factory=dict[Query, Fact])
 
     def link(self, where: Where, name: str) -> Link | None:
         """Return the link of that name."""

@@ -8,10 +8,11 @@ four links takes half the time (docs/adr). engine/execute.py walks the stages.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import TypeAlias
+
+import msgspec
 
 from polypod.plan import ops
 from polypod.plan.facts import (
@@ -41,8 +42,7 @@ class Kind(Enum):
     """One op after the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """Places in the sequence of ops, in order."""
 
     kind: Kind
@@ -53,8 +53,7 @@ Thing: TypeAlias = tuple[str, str]
 """A namespace (or `rules`, `routes`), and a name in it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reach:
+class _Reach(msgspec.Struct, frozen=True, kw_only=True):
     """What an op has to do with; `all` is for ops that may reach anything."""
 
     changes: frozenset[Thing] = frozenset()
@@ -66,14 +65,13 @@ _ROUTES = ("routes", "")
 _EVERYTHING = _Reach(all=True)
 
 
-@dataclass(slots=True)
-class _Growing:
+class _Growing(msgspec.Struct):
     """A stage under way, and what its ops have to do with."""
 
     kind: Kind
-    places: list[int] = field(default_factory=list[int])
-    changes: set[Thing] = field(default_factory=set[Thing])
-    uses: set[Thing] = field(default_factory=set[Thing])
+    places: list[int] = msgspec.field(default_factory=list[int])
+    changes: set[Thing] = msgspec.field(default_factory=set[Thing])
+    uses: set[Thing] = msgspec.field(default_factory=set[Thing])
     all: bool = False
     makes_links: bool = False
 

@@ -7,23 +7,22 @@ for each op, never a single error: an undo must know what took effect.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from polypod.errors import PolypodError
 from polypod.plan.facts import Fact, Query
 from polypod.plan.ops import Identity
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """The op took effect; makers of links say what they made."""
 
     identity: Identity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """The op was refused; `is_partial` when some of it may stand and has to be taken back."""
 
     error: PolypodError
@@ -35,12 +34,11 @@ Effect: TypeAlias = Done | Failed | None
 """None: it was never tried, because one before it failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The effects, in the order of the ops."""
 
     effects: tuple[Effect, ...]
-    heard: Mapping[Query, Fact] = field(default_factory=dict[Query, Fact])
+    heard: Mapping[Query, Fact] = msgspec.field(default_factory=dict[Query, Fact])
     """Facts that the kernel told on the way, so that nobody has to ask again."""
 
     @property

@@ -6,7 +6,8 @@ Which lease it is, and which sysctls go with it, is decided by each plugin.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from polypod.cni import fields, versions
 from polypod.cni.result import DNS, IPAddress, IPConfig, Result, Route

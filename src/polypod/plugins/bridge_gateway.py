@@ -5,9 +5,10 @@ Which link carries it (the bridge, or one per VLAN) is decided by bridge.py.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
+
+from msgspec.structs import replace
 
 from polypod.cni.quote import quoted
 from polypod.cni.result import IPConfig, IPInterface, Route

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from polypod.cni import fields
 from polypod.cni.quote import quoted
@@ -14,8 +14,7 @@ _BACKENDS = ("", "iptables", "nftables")
 """Both names are taken; rules are always made with nftables."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One call's configuration, validated."""
 
     bridge: str

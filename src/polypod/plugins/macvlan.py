@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from polypod.cni import fields
 from polypod.cni.labels import ALL_VERSIONS
 from polypod.cni.quote import quoted
@@ -20,8 +22,7 @@ from polypod.plugins._shape import Call
 _MODES = ("bridge", "private", "vepa", "passthru")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Settings:
+class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     master: str
     where: Where
     mode: str

@@ -6,9 +6,10 @@ The allowlist file is read by whoever builds the plugin; keys are read in tuning
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from polypod.cni.labels import ALL_VERSIONS
 from polypod.cni.quote import quoted

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from polypod.cni import fields
 from polypod.cni.quote import quoted
@@ -14,8 +15,7 @@ from polypod.plugins._shape import Call
 _DIRECTORY = "/run/cni/tuning"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One call's configuration, validated; None is not configured."""
 
     sysctls: Mapping[str, str]

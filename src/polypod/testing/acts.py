@@ -6,9 +6,11 @@ Errors are those of the real door, in the same words, where tests and users see 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import cast
+
+from msgspec.structs import replace
 
 from polypod.errors import InvalidNetnsError, PluginError
 from polypod.plan import ops

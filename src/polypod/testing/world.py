@@ -6,7 +6,9 @@ What the fake kernel changes, and what a test looks at afterwards. Values are pl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from polypod.errors import PluginError
 from polypod.plan.facts import Address, Link, Port, RouteFact
