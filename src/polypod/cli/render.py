@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from polypod.install import chart, render
-from polypod.install.values import PLATFORMS, PRIMARIES, Values
+from polypod.cli import surroundings
+from polypod.install import chart, extras, render
+from polypod.install.platforms import PLATFORMS, PRIMARIES, beside
+from polypod.install.values import Values
 from polypod.store import files
 
 FORMS = ("yaml", "kustomize", "helm")
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the options say beside platform and primary; None for the platform's own."""
+
+    image: str | None
+    namespace: str
+    cni_bin: str | None
+    cni_conf: str | None
+    isolation: bool
 
 
 @click.command("render")
 @click.option(
     "--platform",
     type=click.Choice(sorted(PLATFORMS)),
-    default="kubeadm",
-    show_default=True,
-    help="where the node's folders and sockets are",
+    help="where the node's folders and sockets are; without it the cluster is asked",
 )
 @click.option(
     "--primary",
     type=click.Choice(sorted(PRIMARIES)),
-    help="also say, or write, what its own release must change",
+    help="the network that pods have anyway; without it the cluster is asked",
 )
 @click.option("--form", type=click.Choice(FORMS), default="yaml", show_default=True)
+@click.option("--out", type=FOLDER, help="folder to write to, instead of stdout")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="folder to write to, instead of stdout"
+    "--extras", "beside_to", type=FOLDER, help="folder for what must change elsewhere, as files"
 )
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="the cluster to ask, instead of kubectl's",
+)
+@click.option("--context", default="", help="the context of the kubeconfig, instead of its own")
 @click.option("--image", help="the agent's image, from a registry that the nodes reach")
 @click.option("--namespace", default="polypod-system", show_default=True)
 @click.option("--cni-bin", help="folder of the runtime's plugins, when it is not the platform's")
@@ -41,10 +60,13 @@ FORMS = ("yaml", "kustomize", "helm")
 )
 def render_(  # noqa: PLR0913 - one argument an option
     *,
-    platform: str,
+    platform: str | None,
     primary: str | None,
     form: str,
     out: Path | None,
+    beside_to: Path | None,
+    kubeconfig: Path | None,
+    context: str,
     image: str | None,
     namespace: str,
     cni_bin: str | None,
@@ -53,34 +75,56 @@ def render_(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Render what runs Polypod on every node of a cluster.
 
+    Platform and primary network are read from the cluster of the kubeconfig where they are not
+    given; with both of them given, or without a kubeconfig, no cluster is asked.
+
     \b
-      polypod install render --platform talos --primary cilium | kubectl apply -f -
+      polypod install render | kubectl apply -f -
+      polypod install render --platform talos --primary cilium --extras beside | kubectl apply -f -
       polypod install render --platform k3s --form helm --out chart
     """  # noqa: D301 - \b is for click
-    known = PLATFORMS[platform]
-    values = Values(
-        platform=replace(
-            known, cni_bin=cni_bin or known.cni_bin, cni_conf=cni_conf or known.cni_conf
-        ),
-        namespace=namespace,
-        image=image or Values().image,
-        namespace_isolation=not no_namespace_isolation,
-    )
-    written = _files(form, values)
-    beside = PRIMARIES[primary] if primary else None
-    if beside is not None and beside.helm_values:
-        written[f"{beside.name}-values.yaml"] = render.text([beside.helm_values])
-    if out is None and form == "yaml":
-        click.echo(written["polypod.yaml"], nl=False)
-    elif out is None:
+    if out is None and form != "yaml":
         raise click.UsageError(f"--form {form} is several files: say where with --out DIR")
+    around = surroundings.find(platform, primary, kubeconfig, context)
+    asked = Asked(
+        image=image,
+        namespace=namespace,
+        cni_bin=cni_bin,
+        cni_conf=cni_conf,
+        isolation=not no_namespace_isolation,
+    )
+    written = _files(form, _values(around, asked))
+    if out is None:
+        click.echo(written["polypod.yaml"], nl=False)
     else:
         _write(out, written)
-    for note in (known.note, beside.note if beside else ""):
-        if note:
-            click.echo(f"note: {note}", err=True)
-    if out is None and beside is not None and beside.helm_values:
-        click.echo(f"its Helm values:\n{render.text([beside.helm_values])}", err=True)
+    _write_extras(around, beside_to or (out / "extras" if out and around.primary else None))
+    for line in around.notes:
+        click.echo(line, err=True)
+
+
+def _values(around: surroundings.Surroundings, asked: Asked) -> Values:
+    known = beside(PLATFORMS[around.platform], around.primary)
+    return Values(
+        platform=replace(
+            known,
+            cni_bin=asked.cni_bin or known.cni_bin,
+            cni_conf=asked.cni_conf or known.cni_conf,
+        ),
+        namespace=asked.namespace,
+        image=asked.image or Values().image,
+        namespace_isolation=asked.isolation,
+    )
+
+
+def _write_extras(around: surroundings.Surroundings, folder: Path | None) -> None:
+    found = extras.files(around.platform, around.primary)
+    if folder is not None:
+        _write(folder, found)
+        return
+    names = ", ".join(name for name in found if name != "README.md")
+    if names:
+        click.echo(f"note: --extras DIR writes what must change elsewhere: {names}", err=True)
 
 
 def _files(form: str, values: Values) -> dict[str, str]:
@@ -96,4 +140,4 @@ def _write(folder: Path, written: Mapping[str, str]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomically(path, text.encode(), mode=0o644)
-        click.echo(str(path))
+        click.echo(str(path), err=True)

@@ -10,6 +10,8 @@ from polypod.install.values import Values
 
 SYSCTL = "/host/proc/sys"
 """Where the container sees a /proc/sys that can be written."""
+PLUGIN_STORE = "plugin-store"
+"""The volume of the folder that links in the plugin folder point into."""
 STAND_BY_S = 60
 """How long a new agent waits for the old one of its node to let go."""
 CAPABILITIES = (
@@ -147,11 +149,21 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
 
 
 def _volumes(values: Values) -> list[dict[str, object]]:
-    return [
+    found: list[dict[str, object]] = [
         {"name": name, "hostPath": {"path": path} | ({"type": kind} if kind else {})}
         for name, path, _, kind in _folders(values)
     ]
+    store = values.platform.plugin_store
+    if store:
+        path = {"path": store, "type": "Directory"}
+        found.append({"name": PLUGIN_STORE, "hostPath": path})
+    return found
 
 
 def _mounts(values: Values) -> list[dict[str, object]]:
-    return [{"name": name, "mountPath": inside} for name, _, inside, _ in _folders(values)]
+    store = values.platform.plugin_store
+    found: list[dict[str, object]] = []
+    if store:  # a plugin that is a link into it is found only if its end is seen
+        found.append({"name": PLUGIN_STORE, "mountPath": store, "readOnly": True})
+    found += [{"name": name, "mountPath": inside} for name, _, inside, _ in _folders(values)]
+    return found

@@ -14,7 +14,8 @@ import yaml
 
 from polypod.install import agent, rbac
 from polypod.install.crd import crd
-from polypod.install.values import PLATFORMS, Values
+from polypod.install.platforms import PLATFORMS
+from polypod.install.values import Values
 
 Object = Mapping[str, object]
 HEAD = "# Rendered by `polypod install render`; do not edit, render again.\n"
