@@ -363,7 +363,7 @@ def test_k35_a_pod_that_the_reference_attached_is_taken_back_from_its_cache(
     pod = pod_of(node)
     (tmp_path / "multus").mkdir()
     (tmp_path / "multus" / pod.container_id).write_text(json.dumps([entry]), encoding="utf-8")
-    doors = replace(node.doors(), cache=MultusCache(tmp_path))
+    doors = replace(node.doors(), cache=MultusCache(tmp_path / "multus", tmp_path))
 
     detach.detach(pod.request("DEL"), Caller(), doors)
 

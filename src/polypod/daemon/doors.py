@@ -59,7 +59,7 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
 
 def multus_cache(options: Options) -> MultusCache:
     """Return what Multus and libcni kept on this node."""
-    return MultusCache(_data(options))
+    return MultusCache(_data(options) / "multus")
 
 
 def _data(options: Options) -> Path:

@@ -1,7 +1,9 @@
 """What Multus and libcni wrote of pods that were attached before a switch: read, and removed after.
 
-`multus/CONTAINER` holds the delegates in order, `results/NETWORK-CONTAINER-IFNAME` what libcni kept
-of one attachment. Which plugins are run with them is the engine's business (takeover.py).
+Multus's folder has a file CONTAINER with the delegates in order, and
+results/NETWORK-CONTAINER-IFNAME with what libcni kept of each attachment. The runtime's own libcni
+kept what Multus answered it.
+Which plugins are run with all that is the engine's business (takeover.py).
 """
 
 from __future__ import annotations
@@ -11,44 +13,56 @@ from pathlib import Path
 
 import msgspec
 
-from polypod.errors import StorageError
+from polypod.cni import fields, lists
+from polypod.errors import PolypodError, StorageError
 from polypod.store import files
 from polypod.store.roots import Roots
 
 MAX_BYTES = 4 << 20
 PRIMARY = "eth0"
+_TYPES = frozenset({"multus", "multus-shim"})
+RUNTIME_RESULTS = Path("/var/lib/cni/results")
+"""Where runtimes let libcni keep results; none of them can be told another place."""
 
 
 class _Kept(msgspec.Struct):
     """As much of a result's file as says for whom it is."""
 
+    config: bytes = b""
     ifName: str = ""  # noqa: N815 - libcni's word
     cniArgs: list[tuple[str, str]] | None = None  # noqa: N815 - libcni's word
 
 
 class MultusCache:
-    """The two folders, usually below /var/lib/cni."""
+    """Multus's folder (its cniDir), and the runtime's folder of results."""
 
-    def __init__(self, root: Path) -> None:
-        """Keep the place; it need not exist."""
-        self._root = root
+    def __init__(self, folder: Path, runtime_results: Path = RUNTIME_RESULTS) -> None:
+        """Keep the places; they need not exist."""
+        self._delegates = folder
+        self._results = folder / "results"
+        self._runtime_results = runtime_results
         self._roots = Roots(None)
 
     def delegates(self, container_id: str) -> bytes | None:
         """Return the delegates of a container, None when Multus knows nothing of it."""
-        return self._read("multus", container_id)
+        return self._read(self._delegates, container_id)
 
     def result(self, network: str, container_id: str, ifname: str) -> bytes | None:
         """Return what libcni kept of one attachment, None when there is nothing."""
-        return self._read("results", f"{network}-{container_id}-{ifname}")
+        return self._read(self._results, f"{network}-{container_id}-{ifname}")
 
     def forget(self, container_id: str) -> None:
-        """Remove the delegates of a container; absent is fine.
+        """Remove the delegates of a container, and what its runtime kept of Multus's answer.
+
+        The runtime would not: it looks for the network that is configured now. Absent is fine.
 
         Raises:
             StorageError: the disk refused.
         """
-        self._remove("multus", container_id)
+        for name in _names(self._runtime_results):
+            if f"-{container_id}-" in name and self._is_of_multus(name):
+                self._remove(self._runtime_results, name)
+        self._remove(self._delegates, container_id)
 
     def forget_result(self, network: str, container_id: str, ifname: str) -> None:
         """Remove what libcni kept of one attachment; absent is fine.
@@ -56,36 +70,56 @@ class MultusCache:
         Raises:
             StorageError: the disk refused.
         """
-        self._remove("results", f"{network}-{container_id}-{ifname}")
+        self._remove(self._results, f"{network}-{container_id}-{ifname}")
 
     def pod_uids(self) -> frozenset[str]:
         """Return the UIDs of pods that have an interface besides their primary's."""
-        results = self._root / "results"
-        names = os.listdir(results) if results.is_dir() else []
-        return frozenset(uid for name in names if (uid := self._uid(name)))
+        return frozenset(uid for name in _names(self._results) if (uid := self._uid(name)))
+
+    def containers(self) -> tuple[str, ...]:
+        """Return the ids of all containers that Multus still has delegates of."""
+        return tuple(name for name in _names(self._delegates) if (self._delegates / name).is_file())
 
     def _uid(self, name: str) -> str:
-        try:
-            kept = msgspec.json.decode(self._read("results", name) or b"{}", type=_Kept)
-        except msgspec.DecodeError:
-            return ""
+        kept = self._kept(self._results, name)
         is_more = kept.ifName not in {"", PRIMARY}
         return dict(kept.cniArgs or ()).get("K8S_POD_UID", "") if is_more else ""
 
-    def _read(self, folder: str, name: str) -> bytes | None:
-        if not _is_plain(name) or not (self._root / folder).is_dir():
+    def _is_of_multus(self, name: str) -> bool:
+        """Tell whether the network that a result is of was Multus's."""
+        try:
+            network = lists.parse_list(self._kept(self._runtime_results, name).config)
+        except PolypodError:
+            return False
+        return any(fields.text(plugin, "type") in _TYPES for plugin in network.plugins)
+
+    def _kept(self, folder: Path, name: str) -> _Kept:
+        try:
+            return msgspec.json.decode(self._read(folder, name) or b"{}", type=_Kept)
+        except msgspec.DecodeError:
+            return _Kept()
+
+    def _read(self, folder: Path, name: str) -> bytes | None:
+        if not _is_plain(name) or not folder.is_dir():
             return None
         try:
-            with self._roots.opened(self._root / folder) as fd:
+            with self._roots.opened(folder) as fd:
                 return files.read(fd, name, MAX_BYTES)
         except StorageError:
             return None
 
-    def _remove(self, folder: str, name: str) -> None:
-        if not _is_plain(name) or not (self._root / folder).is_dir():
+    def _remove(self, folder: Path, name: str) -> None:
+        if not _is_plain(name) or not folder.is_dir():
             return
-        with self._roots.opened(self._root / folder) as fd:
+        with self._roots.opened(folder) as fd:
             files.remove(fd, name)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def _is_plain(name: str) -> bool:

@@ -62,7 +62,7 @@ def pod() -> tuple[Node, Sandbox]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    (tmp_path / "multus").mkdir()
+    (tmp_path / "multus" / "results").mkdir(parents=True)
     (tmp_path / "results").mkdir()
     return tmp_path
 
@@ -74,7 +74,7 @@ def write(files: Path, pod: Sandbox, *entries: dict[str, Any]) -> Path:
 
 
 def delete(node: Node, sandbox: Sandbox, files: Path) -> None:
-    doors = replace(node.doors(), cache=MultusCache(files))
+    doors = replace(node.doors(), cache=MultusCache(files / "multus", files / "results"))
     detach.detach(sandbox.request("DEL"), Caller(), doors)
 
 
@@ -110,7 +110,7 @@ def test_a_plugin_is_told_what_libcni_would_tell_it(pod: tuple[Node, Sandbox], f
     for type_ in ("flannel", "portmap"):
         node.foreign.add(type_)
     write(files, sandbox, delegate(PRIMARY, mac="02:00:00:00:00:09", ips=["10.9.0.2"]))
-    kept = files / "results" / f"cbr0-{sandbox.container_id}-eth0"
+    kept = files / "multus" / "results" / f"cbr0-{sandbox.container_id}-eth0"
     kept.write_text(json.dumps({"kind": "cniCacheV1", "result": RESULT, "ifName": "eth0"}))
 
     delete(node, sandbox, files)
@@ -257,6 +257,30 @@ def test_a_pod_of_ours_is_taken_back_from_the_journal_alone(
 
     assert path.exists()
     assert node.foreign.calls == []
+
+
+def test_what_the_runtime_kept_of_the_answer_goes_too_and_nothing_else(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    node.foreign.add("vendor")
+    write(files, sandbox, delegate({"name": "x", "type": "vendor"}))
+    for name, type_ in (
+        (f"multus-cni-network-{sandbox.container_id}-eth0", "multus-shim"),
+        (f"cni-loopback-{sandbox.container_id}-lo", "loopback"),
+        ("multus-cni-network-another-eth0", "multus-shim"),
+    ):
+        config = json.dumps({"cniVersion": "1.0.0", "name": "n", "type": type_})
+        kept = {"kind": "cniCacheV1", "config": base64.b64encode(config.encode()).decode()}
+        (files / "results" / name).write_text(json.dumps(kept))
+
+    delete(node, sandbox, files)
+
+    left = sorted(path.name for path in (files / "results").iterdir())
+    assert left == [
+        f"cni-loopback-{sandbox.container_id}-lo",
+        "multus-cni-network-another-eth0",
+    ]
 
 
 def test_a_link_in_the_folder_is_not_followed(pod: tuple[Node, Sandbox], files: Path) -> None:
