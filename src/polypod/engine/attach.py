@@ -13,7 +13,7 @@ import msgspec
 from polypod.cni import arguments, versions
 from polypod.cni.request import Request
 from polypod.cni.result import Interface, Result
-from polypod.engine import by_hand, chain, routes, undo
+from polypod.engine import by_hand, chain, devices, routes, undo
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Caller, Doors, Namespaces, Pod
 from polypod.engine.progress import Progress, blame
@@ -115,6 +115,7 @@ def _attach_all(
     blank = _record(request, pod, doors, namespaces)
     works = [Progress(a, _of_network(blank, a), who, started) for a in attachments]
     try:
+        devices.place_files(works, doors)
         chain.add(works, namespaces, doors)
     except PolypodError as error:
         _roll_back([work.record for work in works], caller, doors, error)
@@ -182,7 +183,10 @@ def _publish(
         entry
         for attachment, result in zip(attachments, results, strict=True)
         for entry in status.entries(
-            result, name=attachment.display_name, is_default=attachment.is_primary
+            result,
+            name=attachment.display_name,
+            is_default=attachment.is_primary,
+            device_info=devices.info_of(attachment, doors.device_files),
         )
     ]
     if entries:

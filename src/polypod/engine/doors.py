@@ -214,6 +214,38 @@ class SandboxCache(Protocol):
         ...
 
 
+class Devices(Protocol):
+    """Who knows which devices a pod has."""
+
+    def of_pod(self, namespace: str, name: str, uid: str) -> Mapping[str, tuple[str, ...]]:
+        """Return device ids by resource, each list in the order in which networks get them.
+
+        Raises:
+            PolypodError: nobody can be asked.
+        """
+        ...
+
+
+class DeviceFiles(Protocol):
+    """Files that tell plugins and other programs of an attachment's device; they never fail."""
+
+    def path(self, name: str) -> str:
+        """Return the path of an attachment's file."""
+        ...
+
+    def copy(self, source: str, name: str) -> None:
+        """Copy a device plugin's file, if there is one, for an attachment."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """Return an attachment's file, None when there is none."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove an attachment's file; absent is fine."""
+        ...
+
+
 class StatusSink(Protocol):
     """Where network-status goes; it never fails an ADD."""
 
@@ -257,6 +289,10 @@ class Doors:
     settings: Settings = Settings()
     cache: SandboxCache | None = None
     """None where nobody looks for pods of another meta-plugin."""
+    devices: Devices | None = None
+    """None where no network gets a device."""
+    device_files: DeviceFiles | None = None
+    """None where devices are not told of in files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

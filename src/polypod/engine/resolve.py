@@ -7,15 +7,16 @@ their interface.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from polypod.cni import arguments, fields, lists, node
 from polypod.cni.config import check_version
 from polypod.cni.quote import quoted, quoted_list
 from polypod.cni.request import Request
-from polypod.engine import by_hand
+from polypod.engine import by_hand, devices
 from polypod.engine.attachment import Attachment
+from polypod.engine.devices import Given, Handout
 from polypod.engine.doors import Doors, Pod
 from polypod.errors import (
     ConflictError,
@@ -24,6 +25,7 @@ from polypod.errors import (
     InvalidEnvironmentError,
 )
 from polypod.nad import definition as nad
+from polypod.nad import devices as nad_devices
 from polypod.nad import isolation, selection
 from polypod.nad.selection import Selection
 
@@ -49,15 +51,17 @@ def resolve(request: Request, pod: Pod | None, doors: Doors) -> tuple[Attachment
         InvalidConfigError: a definition is missing or unusable, or there is nothing to attach.
         IncompatibleVersionError: a definition is of a CNI version that nobody knows.
         ConflictError: two networks ask for one interface name.
+        PolypodError: a network wants a device, and nobody can be asked for the pod's.
     """
     check_arguments(request.arguments)
+    handout = Handout(request, pod, doors)
     found: list[Attachment] = []
     named = by_hand.selections(request)
-    primary = _primary(request, pod, doors) if named is None else None
+    primary = _primary(request, pod, doors, handout) if named is None else None
     if primary is not None:
         found.append(primary)
     for place, chosen in enumerate(selections(pod) if named is None else named, start=1):
-        found.append(_secondary(request, pod, chosen, place, doors))
+        found.append(_secondary(request, pod, chosen, place, doors, handout))
     if not found and pod is None:
         raise InvalidConfigError(
             "nothing to attach: must have either Kubernetes config or delegates",
@@ -92,7 +96,9 @@ def selections(pod: Pod | None) -> tuple[Selection, ...]:
     return selection.parse(annotation, pod.namespace) if annotation.strip() else ()
 
 
-def _primary(request: Request, pod: Pod | None, doors: Doors) -> Attachment | None:
+def _primary(
+    request: Request, pod: Pod | None, doors: Doors, handout: Handout
+) -> Attachment | None:
     if pod is not None and DEFAULT_NETWORK in pod.annotations:
         chosen = selection.parse_default(
             pod.annotations[DEFAULT_NETWORK], doors.settings.multus_namespace
@@ -102,7 +108,7 @@ def _primary(request: Request, pod: Pod | None, doors: Doors) -> Attachment | No
             # not, but for the one where default networks are kept.
             allowed = doors.settings.global_namespaces | {doors.settings.multus_namespace}
             isolation.check_isolation(pod.namespace, chosen, allowed)
-        return _attachment(request, chosen, 0, chosen.interface or request.ifname, doors)
+        return _attachment(request, chosen, 0, chosen.interface or request.ifname, doors, handout)
     network = doors.networks.primary()
     if network is None:
         return None
@@ -118,30 +124,48 @@ def _primary(request: Request, pod: Pod | None, doors: Doors) -> Attachment | No
 
 
 def _secondary(
-    request: Request, pod: Pod | None, chosen: Selection, place: int, doors: Doors
+    request: Request,
+    pod: Pod | None,
+    chosen: Selection,
+    place: int,
+    doors: Doors,
+    handout: Handout,
 ) -> Attachment:
     if doors.settings.namespace_isolation and pod is not None:
         isolation.check_isolation(pod.namespace, chosen, doors.settings.global_namespaces)
-    return _attachment(request, chosen, place, chosen.interface or f"net{place}", doors)
+    return _attachment(request, chosen, place, chosen.interface or f"net{place}", doors, handout)
 
 
 def _attachment(
-    request: Request, chosen: Selection, place: int, ifname: str, doors: Doors
+    request: Request,
+    chosen: Selection,
+    place: int,
+    ifname: str,
+    doors: Doors,
+    handout: Handout,
 ) -> Attachment:
-    network = _network(chosen, doors)
+    network, given = _network(chosen, doors, handout)
+    name = f"{chosen.namespace}/{chosen.name}"
+    capabilities, file = _capabilities(request, chosen, place, given), None
+    if place and "deviceID" in capabilities and doors.device_files is not None:
+        file = devices.file_of(name, request, ifname, given)
+        capabilities["CNIDeviceInfoFile"] = doors.device_files.path(file.name)
     return Attachment(
         network=network,
         ifname=ifname,
-        display_name=f"{chosen.namespace}/{chosen.name}",
+        display_name=name,
         position=place,
         arguments=pod_arguments(request, chosen),
-        capabilities=_capabilities(request, chosen, place),
+        capabilities=capabilities,
         path=search_path(request, doors),
         default_route=chosen.default_route,
+        device_file=file,
     )
 
 
-def _network(chosen: Selection, doors: Doors) -> lists.NetworkList:
+def _network(
+    chosen: Selection, doors: Doors, handout: Handout
+) -> tuple[lists.NetworkList, Given | None]:
     found = doors.source.definition(chosen.namespace, chosen.name)
     if found is None:
         raise InvalidConfigError(
@@ -159,13 +183,16 @@ def _network(chosen: Selection, doors: Doors) -> lists.NetworkList:
             f" network-attachment-definition {found.namespace}/{found.name} has no spec.config",
             hint="write spec.config, or place a file with that name in the folder of --networks",
         )
+    given = handout.take(found)
+    if given is not None:
+        config = nad_devices.inject(config, given.device)
     if chosen.cni_args:
         config = nad.merge_cni_args(config, chosen.cni_args)
     _check_first_plugin(config)
     network = lists.parse_list(config)
     _check_types(network)
     check_version("ADD", network.cni_version)
-    return network
+    return network, given
 
 
 def _check_first_plugin(config: bytes) -> None:
@@ -231,16 +258,18 @@ def pod_arguments(request: Request, chosen: Selection | None) -> str:
     return arguments.render(tuple(kept.items()))
 
 
-def _capabilities(request: Request, chosen: Selection, place: int) -> Mapping[str, object]:
+def _capabilities(
+    request: Request, chosen: Selection, place: int, given: Given | None
+) -> dict[str, object]:
     """Return runtimeConfig values: the runtime's for the primary, the selection's for others."""
     if place == 0:
-        return fields.table(request.config.raw, "runtimeConfig") or {}
+        return dict(fields.table(request.config.raw, "runtimeConfig") or {})
     wanted: dict[str, object] = {
         "portMappings": list(chosen.port_mappings or ()),
         "bandwidth": chosen.bandwidth,
         "ips": list(chosen.ips or ()),
         "mac": chosen.mac,
         "infinibandGUID": chosen.infiniband_guid,
-        "deviceID": chosen.device_id,
+        "deviceID": given.device if given else chosen.device_id,
     }
     return {key: value for key, value in wanted.items() if value}

@@ -18,7 +18,7 @@ from polypod.errors import PolypodError
 from polypod.ipam._shape import Pools
 from polypod.plan.foreign import ForeignCall
 from polypod.plan.ops import LINK_MAKERS, Identity
-from polypod.plan.record import ForeignStep, LeaseStep, PluginStep, Record
+from polypod.plan.record import DeviceStep, ForeignStep, LeaseStep, PluginStep, Record
 
 
 def sandbox_of(records: Sequence[Record], caller: Caller, doors: Doors) -> int | str | None:
@@ -102,6 +102,9 @@ def _one(
                 case ForeignStep():
                     there = here and (namespaces.cookie != 0 or not record.cookie)
                     _foreign(step, record, doors, is_here=there)
+                case DeviceStep():
+                    if doors.device_files is not None:
+                        doors.device_files.remove(step.file)
         except PolypodError as fault:
             faults.append(fault)
     return faults

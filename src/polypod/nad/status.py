@@ -6,7 +6,7 @@ route without a gateway is left out, and only a mask of zero is a default route.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -24,10 +24,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int = 0
     default: bool = False
     dns: DNS = msgspec.field(default_factory=DNS)
+    device_info: Mapping[str, object] | None = None
     gateway: tuple[str, ...] = ()
 
 
-def entries(result: Result, *, name: str, is_default: bool) -> tuple[Entry, ...]:
+def entries(
+    result: Result,
+    *,
+    name: str,
+    is_default: bool,
+    device_info: Mapping[str, object] | None = None,
+) -> tuple[Entry, ...]:
     """Return the entries of one network's result, in its order."""
     gateways = tuple(
         str(route.gw)
@@ -35,7 +42,8 @@ def entries(result: Result, *, name: str, is_default: bool) -> tuple[Entry, ...]
         if route.gw is not None and route.dst.network.prefixlen == 0
     )
     if len(result.interfaces) == 1:
-        return (_single(result, name, gateways, is_default=is_default),)
+        blank = Entry(name=name, default=is_default, device_info=device_info, gateway=gateways)
+        return (_single(result, blank),)
     inside = [at for at, link in enumerate(result.interfaces) if link.sandbox]
     default_at = _default_place(result, inside) if is_default else None
     return tuple(
@@ -47,23 +55,22 @@ def entries(result: Result, *, name: str, is_default: bool) -> tuple[Entry, ...]
             mtu=result.interfaces[at].mtu,
             default=at == default_at,
             dns=result.dns,
+            device_info=device_info,
             gateway=gateways,
         )
         for at in inside
     )
 
 
-def _single(result: Result, name: str, gateways: tuple[str, ...], *, is_default: bool) -> Entry:
+def _single(result: Result, blank: Entry) -> Entry:
     link = result.interfaces[0]
-    return Entry(
-        name=name,
+    return msgspec.structs.replace(
+        blank,
         interface=link.name if link.sandbox else "",
         ips=tuple(str(ip.address.ip) for ip in result.ips),
         mac=link.mac if link.sandbox else "",
         mtu=link.mtu if link.sandbox else 0,
-        default=is_default,
         dns=result.dns,
-        gateway=gateways,
     )
 
 
@@ -96,6 +103,8 @@ def _entry(entry: Entry) -> str:
     )
     shown |= {key: value for key, value in optional if value}
     shown["dns"] = _dns(entry.dns)
+    if entry.device_info:
+        shown["device-info"] = entry.device_info
     if entry.gateway:
         shown["gateway"] = list(entry.gateway)
     lines = encode.pretty(shown).decode().splitlines()

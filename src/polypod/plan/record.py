@@ -41,7 +41,13 @@ class ForeignStep(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", t
     path: tuple[str, ...] = ()
 
 
-Step: TypeAlias = PluginStep | LeaseStep | ForeignStep
+class DeviceStep(msgspec.Struct, frozen=True, kw_only=True, tag_field="step", tag="device"):
+    """A file that tells of the attachment's device; DEL removes it."""
+
+    file: str
+
+
+Step: TypeAlias = PluginStep | LeaseStep | ForeignStep | DeviceStep
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from polypod.engine import attach, check, collect, detach, status
 from polypod.engine.doors import Caller, Doors, Settings
 from polypod.engine.resolve import NETWORKS
 from polypod.testing.clock import FakeClock, Trace
+from polypod.testing.devices import FakeDeviceFiles, FakeDevices
 from polypod.testing.foreign import FakeForeign
 from polypod.testing.kernel import FakeKernel
 from polypod.testing.source import FakeNetworks, FakeSource, FakeStatus
@@ -79,6 +80,8 @@ class Node:
     source: FakeSource = field(init=False)
     networks: FakeNetworks = field(init=False)
     status: FakeStatus = field(init=False)
+    devices: FakeDevices = field(init=False)
+    device_files: FakeDeviceFiles = field(init=False)
     _seeds: int = 0
 
     def __post_init__(self) -> None:
@@ -90,6 +93,8 @@ class Node:
         self.source = FakeSource(self.trace)
         self.networks = FakeNetworks(self.trace)
         self.status = FakeStatus(self.trace)
+        self.devices = FakeDevices(self.trace)
+        self.device_files = FakeDeviceFiles(self.trace)
 
     def doors(self) -> Doors:
         """Return everything the engine may reach."""
@@ -106,6 +111,8 @@ class Node:
             wall=self.clock.wall,
             monotonic=self.clock.monotonic,
             settings=self.settings,
+            devices=self.devices,
+            device_files=self.device_files,
         )
 
     def _seed(self) -> str:

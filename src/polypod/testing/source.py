@@ -9,6 +9,7 @@ from polypod.cni import lists
 from polypod.cni.lists import NetworkList
 from polypod.errors import PolypodError
 from polypod.nad.definition import Definition
+from polypod.nad.devices import RESOURCE_NAME
 from polypod.testing.clock import Trace
 
 CONFIG_SOURCE = "kubernetes.io/config.source"
@@ -51,10 +52,13 @@ class FakeSource:
         self.pods[namespace, name] = pod
         return pod
 
-    def add_definition(self, namespace: str, name: str, config: str | None) -> None:
-        """Put a network definition there."""
+    def add_definition(
+        self, namespace: str, name: str, config: str | None, *, resource: str = ""
+    ) -> None:
+        """Put a network definition there; resource is what its devices are called."""
+        annotations = {RESOURCE_NAME: resource} if resource else {}
         self.definitions[namespace, name] = Definition(
-            namespace=namespace, name=name, config=config
+            namespace=namespace, name=name, config=config, annotations=annotations
         )
 
     def pod(self, namespace: str, name: str, uid: str = "") -> FakePod | None:
