@@ -200,8 +200,8 @@ def _header(header: bytes, limit: int) -> tuple[int, int]:
     magic, version, kind, size = _HEADER.unpack(header)
     if magic != _MAGIC:
         raise DecodeError("the caller does not speak the shim's protocol")
-    if version != WIRE_VERSION:
-        raise VersionMismatch(version)
+    if version != WIRE_VERSION and not (kind == Kind.TAKE_OVER and size == 0):
+        raise VersionMismatch(version)  # a successor of any version may ask for its place
     if size > limit:
         raise DecodeError(f"the frame has {size} bytes, the limit is {limit}")
     return kind, size

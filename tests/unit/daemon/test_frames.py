@@ -94,6 +94,15 @@ def test_another_version_is_recognised_by_the_header_alone() -> None:
         assert raised.value.version == 2
 
 
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_successor_of_any_version_may_ask_for_the_place(version: int) -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        left.sendall(struct.pack("<4sHHI", b"PLYP", version, Kind.TAKE_OVER, 0))
+
+        assert receive_request(right, Deadline(5)) is None
+
+
 def test_a_caller_that_hung_up_at_once_is_told_from_a_broken_frame() -> None:
     left, right = socket.socketpair()
     left.close()
