@@ -46,6 +46,18 @@ def parser() -> argparse.ArgumentParser:
     add("--kubeconfig", type=Path, help="take pods from this API server (NODE_NAME: which node)")
     add("--conf-dir", type=Path, help="the node's CNI folder: find the primary, keep our file")
     add("--shim-dir", type=Path, help="where the runtime looks for plugins: keep the shim there")
+    add(
+        "--kubelet",
+        type=Path,
+        default=Path("/var/lib/kubelet"),
+        help="the kubelet's folder: it is asked there which devices a pod has",
+    )
+    add(
+        "--device-info",
+        type=Path,
+        default=Path("/var/run/k8s.cni.cncf.io/devinfo"),
+        help="where device plugins tell of their devices",
+    )
     add("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return options
 
@@ -84,6 +96,8 @@ def main(words: list[str]) -> int:
                 kubeconfig=chosen.kubeconfig,
                 in_cluster=chosen.in_cluster,
                 conf_dir=chosen.conf_dir,
+                kubelet=chosen.kubelet,
+                device_info=chosen.device_info,
                 place_shim=partial(place.install_shim, folder, links=False) if folder else None,
                 remove_shim=partial(place.remove_shim, folder) if folder else None,
             )

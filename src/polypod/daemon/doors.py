@@ -12,11 +12,13 @@ from polypod.engine.doors import Doors, Networks, Settings, Source, StatusSink
 from polypod.foreign.mounts import RuntimeMounts
 from polypod.foreign.run import ForeignDoor
 from polypod.kernel.door import KernelDoor
+from polypod.kube.devices import KubeletDevices
 from polypod.kube.manifests import ManifestSource
 from polypod.kube.nothing import NoSource, NoStatus
 from polypod.kube.status_files import StatusFiles
 from polypod.store.backups import BackupFiles
 from polypod.store.conf_folder import ConfFolder
+from polypod.store.device_info import DeviceInfoFiles
 from polypod.store.journal import SqliteJournal
 from polypod.store.leases import LeaseFiles
 from polypod.store.multus_cache import MultusCache
@@ -38,7 +40,7 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
     return Doors(
         kernel=KernelDoor(),
         journal=SqliteJournal(options.state / "journal.db"),
-        pools=LeaseFiles(default=_data(options) / "networks", roots=roots),
+        pools=LeaseFiles(default=_data(options) / "networks", roots=roots, keeps_spares=True),
         backups=BackupFiles(roots=roots),
         foreign=ForeignDoor(mounts=plugins_mounts(options)),
         source=_source(options, joined),
@@ -54,6 +56,12 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
             boot_id=boot_id(),
         ),
         cache=multus_cache(options),
+        devices=KubeletDevices(
+            kubelet=options.kubelet,
+            client=joined.client if joined else None,
+            node=joined.node if joined else "",
+        ),
+        device_files=DeviceInfoFiles(options.device_info),
     )
 
 

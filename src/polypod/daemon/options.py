@@ -40,6 +40,10 @@ class Options:
     """Pods and definitions come from the API server that runs this pod."""
     conf_dir: Path | None = None
     """The node's CNI configuration folder: the primary is found there, ours is kept there."""
+    kubelet: Path = Path("/var/lib/kubelet")
+    """The kubelet's folder: it says there which devices a pod has."""
+    device_info: Path = Path("/var/run/k8s.cni.cncf.io/devinfo")
+    """Where device plugins and we tell of devices."""
     place_shim: Callable[[], object] | None = None
     """Places the shim where the runtime looks for plugins."""
     remove_shim: Callable[[], object] | None = None

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polypod.errors import PolypodError
-from polypod.kube import checkpoint, pod_resources
-from polypod.kube.claims import Claims
 from polypod.kube.client import Client
-from polypod.kube.pod_resources import Claim, Held
+
+if TYPE_CHECKING:  # what asks is imported when somebody asks: most nodes have no such network
+    from polypod.kube.pod_resources import Claim, Held
 
 KUBELET = Path("/var/lib/kubelet")
 
@@ -43,18 +44,22 @@ class KubeletDevices:
         return {resource: tuple(sorted(ids)) for resource, ids in found.items() if ids}
 
     def _held(self, namespace: str, name: str, uid: str) -> Held:
+        from polypod.kube import checkpoint, pod_resources
+
         socket = self.kubelet / "pod-resources" / "kubelet.sock"
         file = self.kubelet / "device-plugins" / "kubelet_internal_checkpoint"
         try:
             if socket.exists():
                 return pod_resources.ask(socket, namespace, name)
-            return Held(devices=checkpoint.read(file, uid))
+            return pod_resources.Held(devices=checkpoint.read(file, uid))
         except PolypodError as error:
             error.cause = f"failed to get a ResourceClient instance: {error.cause}"
             raise
 
     def _claimed(self, claims: tuple[Claim, ...]) -> list[tuple[str, str]]:
         """Return (resource, device) of every claim; its name stands for its CDI devices too."""
+        from polypod.kube.claims import Claims
+
         found = [(claim.name, device) for claim in claims for device in claim.devices]
         if claims and self.client is not None:
             reader = Claims(self.client, self.node)
