@@ -2,18 +2,23 @@
 
 As libcni does: to `DIR/10-flannel.conflist` of name `cbr0` every `DIR/cbr0/*.conf`, by alphabet,
 is added as one more plugin, unless the list says `loadOnlyInlinedPlugins`.
+
+An auxiliary chain, as Multus has it, is a network of its own made of such files: it runs after all
+others, whatever the primary is called.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from polypod.cni import encode, fields
+from polypod.cni import encode, fields, lists
 from polypod.cni.config import name_pattern
-from polypod.errors import DecodeError, InvalidConfigError
+from polypod.errors import DecodeError, InvalidConfigError, PolypodError
 
+log = logging.getLogger("polypod.node")
 MAX_BYTES = 1 << 20
 Stamp: TypeAlias = tuple[str, int, int, int]
 
@@ -22,11 +27,33 @@ def files_of(path: Path, name: str) -> tuple[Path, ...]:
     """Return the files that are chained to a list of that name, in order."""
     if path.suffix != ".conflist" or not name_pattern.fullmatch(name):
         return ()
+    return _in_folder(path.parent / name)
+
+
+def _in_folder(folder: Path) -> tuple[Path, ...]:
     try:
-        found = sorted((path.parent / name).iterdir())
+        found = sorted(folder.iterdir())
     except OSError:
         return ()
     return tuple(file for file in found if file.suffix == ".conf" and file.is_file())
+
+
+def auxiliary(folder: Path, name: str, cni_version: str) -> lists.NetworkList | None:
+    """Return the chain `folder/name/*.conf`; None without files, or when one of them is broken.
+
+    As with Multus a broken chain keeps no pod from starting. Its first plugin does nothing: it
+    gives the others a result to go on from.
+    """
+    files = _in_folder(folder / name)
+    if not files:
+        return None
+    try:
+        plugins = [{"type": "passthru"}, *(_plugin(file) for file in files)]
+        listed = {"cniVersion": cni_version, "name": name, "plugins": plugins}
+        return lists.parse_list(encode.compact(listed))
+    except PolypodError as error:
+        log.error("chain.skipped name=%s cause=%r", name, error.cause)  # noqa: TRY400
+        return None
 
 
 def stamps(files: Sequence[Path]) -> tuple[Stamp, ...]:

@@ -10,6 +10,7 @@ import ctypes
 import os
 import select
 from pathlib import Path
+from typing import TypeAlias
 
 from polypod.cni import lists, node
 from polypod.errors import StorageError
@@ -19,6 +20,7 @@ from polypod.store.networks import NetworkFiles
 MAX_BYTES = 1 << 20
 _IN_CHANGES = 0x2 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200
 """IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE."""
+_Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -28,8 +30,8 @@ class ConfFolder:
     def __init__(self, folder: Path, named: Path | None = None) -> None:
         """Keep the places; `named` is the folder of networks that definitions only name."""
         self._folder = folder
-        self._named = named
-        self._seen: tuple[tuple[object, ...], tuple[str, lists.NetworkList] | None] | None = None
+        self._files = NetworkFiles(folder / node.OURS, named)
+        self._seen: tuple[_Stamp, tuple[str, lists.NetworkList] | None] | None = None
 
     def primary(self) -> lists.NetworkList | None:
         """Return the primary's configuration.
@@ -44,7 +46,14 @@ class ConfFolder:
                 hint="the primary network must be installed first; Polypod adds to it",
                 code=11,
             )
-        return found[1]
+        return self._extended(*found)
+
+    def _extended(self, name: str, primary: lists.NetworkList) -> lists.NetworkList:
+        """Add what is chained to the primary, if there is a folder of its name."""
+        seen = self._seen[0] if self._seen is not None else ()
+        if name.endswith(".conflist") and any(entry[0] == primary.name for entry in seen):
+            return self._files.at(str(self._folder / name))
+        return primary
 
     def choice(self) -> tuple[str, lists.NetworkList] | None:
         """Return the primary's file and what it says, None when there is none."""
@@ -55,7 +64,20 @@ class ConfFolder:
 
     def by_name(self, name: str) -> bytes | None:
         """Return the configuration of that name from the folder of named networks."""
-        return NetworkFiles(None, self._named).by_name(name)
+        return self._files.by_name(name)
+
+    def at(self, path: str) -> lists.NetworkList:
+        """Return the configuration at a path that the operator named.
+
+        Raises:
+            StorageError: it cannot be read.
+            InvalidConfigError: it is not a network configuration, or names a meta-plugin.
+        """
+        return self._files.at(path)
+
+    def auxiliary(self, name: str, cni_version: str) -> lists.NetworkList | None:
+        """Return the chain of that name in this folder, None when there is none."""
+        return self._files.auxiliary(name, cni_version)
 
     def content(self) -> dict[str, bytes]:
         """Return every file of the folder; none when it cannot be read."""
@@ -94,14 +116,14 @@ class ConfFolder:
         except OSError as error:
             raise StorageError(f"{error.strerror}: {self._folder}") from error
 
-    def _stamp(self) -> tuple[object, ...]:
-        stamps: list[object] = []
+    def _stamp(self) -> _Stamp:
+        stamps: list[tuple[str, int, int, int]] = []
         with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
                     stat = entry.stat()
                     stamps.append((entry.name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        return tuple(sorted(stamps, key=str))
+        return tuple(sorted(stamps))
 
 
 class Changes:

@@ -16,6 +16,7 @@ from polypod.errors import InvalidConfigError, StorageError
 from polypod.store import files
 from polypod.store.roots import Roots
 from polypod.store.shelf import MAX_BYTES, FilePool, Shelf
+from polypod.store.spares import FOLDER, Spares
 
 ETC = Path("/etc/resolv.conf")
 MAX_SHELVES = 64
@@ -25,13 +26,20 @@ MAX_SHELVES = 64
 class LeaseFiles:
     """Opens networks' folders."""
 
-    def __init__(self, *, default: Path, roots: Sequence[Path] | None) -> None:
-        """Set the default folder, and where others may lie (None: anywhere)."""
+    def __init__(
+        self, *, default: Path, roots: Sequence[Path] | None, keeps_spares: bool = False
+    ) -> None:
+        """Set the default folder, where others may lie (None: anywhere), and what a release does.
+
+        Spares are for a process that lives long: the next lease is made of the file of a past one.
+        """
         self._default = default.absolute()
         self._chosen = Roots(None)
         self._roots = Roots(roots)
         self._guard = threading.Lock()
         self._shelves: dict[tuple[str, str], Shelf] = {}
+        self._keeps_spares = keeps_spares
+        self._spares: dict[str, Spares] = {}
 
     @contextlib.contextmanager
     def locked(self, directory: str, network: str) -> Generator[FilePool]:
@@ -66,7 +74,19 @@ class LeaseFiles:
         roots = self._roots if directory else self._chosen
         base = Path(directory) if directory else self._default
         with roots.opened(base / network, make=0o755) as folder:
-            return Shelf(os.dup(folder))
+            spares = self._spares_of(directory, base, roots) if self._keeps_spares else None
+            return Shelf(os.dup(folder), spares)
+
+    def _spares_of(self, directory: str, base: Path, roots: Roots) -> Spares:
+        """Return the spare files of a data folder; those that were used last stay open."""
+        with self._guard:
+            known = self._spares.get(directory)
+            if known is None:
+                with roots.opened(base / FOLDER, make=0o700) as folder:
+                    known = self._spares[directory] = Spares(os.dup(folder))
+                while len(self._spares) > MAX_SHELVES:
+                    del self._spares[next(iter(self._spares))]
+            return known
 
     def resolv_conf(self, path: str) -> str:
         """Return the text of a resolv.conf.

@@ -1,18 +1,16 @@
-"""Networks that live in files on the node: the primary's, and those a definition only names.
+"""Networks that live in files on the node: the primary's, and those that are only named.
 
-Files are read again when they change, and so are those chained to the primary (chained.py); a
-primary that would call a meta-plugin is refused.
+How one is read, and when again, is list_file.py's; what is chained to it, chained.py's.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from polypod.cni import fields, lists, node
-from polypod.errors import InvalidConfigError, PolypodError, StorageError
+from polypod.cni import fields, lists
+from polypod.errors import PolypodError
 from polypod.store import chained
-
-MAX_BYTES = 1 << 20
+from polypod.store.list_file import ListFile, read_bounded
 
 
 class NetworkFiles:
@@ -22,8 +20,7 @@ class NetworkFiles:
         """Keep the places; nothing is read yet."""
         self._primary = primary
         self._directory = directory
-        self._seen: tuple[object, lists.NetworkList] | None = None
-        self._name = ""
+        self._files: dict[str, ListFile] = {}
 
     def primary(self) -> lists.NetworkList | None:
         """Return the primary's configuration, None when the node runs without one.
@@ -32,29 +29,19 @@ class NetworkFiles:
             StorageError: the file cannot be read.
             InvalidConfigError: it is not a network configuration, or names a meta-plugin.
         """
-        if self._primary is None:
-            return None
-        try:
-            stamp = self._stamp(self._primary)
-            if self._seen is not None and self._seen[0] == stamp:
-                return self._seen[1]
-            raw = _read(self._primary)
-            self._name = _name_of(raw)
-            stamp = self._stamp(self._primary)
-        except OSError as error:
-            raise StorageError(
-                f"primary network: {error.strerror}: {self._primary}",
-                hint="place the primary's configuration there, or correct --primary",
-            ) from error
-        files = chained.files_of(self._primary, self._name)
-        network = lists.parse_list(chained.extended(raw, files))
-        _refuse_meta_plugins(network)
-        self._seen = (stamp, network)
-        return network
+        return None if self._primary is None else self.at(str(self._primary))
 
-    def _stamp(self, primary: Path) -> object:
-        """Return what changes when the primary's file, or one chained to it, does."""
-        return chained.stamps((primary, *chained.files_of(primary, self._name)))
+    def at(self, path: str) -> lists.NetworkList:
+        """Return the configuration at a path that the operator named: a file, or a folder of some.
+
+        Raises:
+            StorageError: it cannot be read.
+            InvalidConfigError: it is not a network configuration, or names a meta-plugin.
+        """
+        known = self._files.get(path)
+        if known is None:
+            known = self._files.setdefault(path, ListFile(Path(path)))
+        return known.read()
 
     def by_name(self, name: str) -> bytes | None:
         """Return the first configuration of that name; broken files are passed over."""
@@ -71,32 +58,15 @@ class NetworkFiles:
                     return raw
         return None
 
-
-def _name_of(raw: bytes) -> str:
-    """Return a configuration's name, empty when it has none: whoever reads it says so."""
-    try:
-        return fields.text(fields.decode_object(raw, "primary network"), "name")
-    except PolypodError:
-        return ""
+    def auxiliary(self, name: str, cni_version: str) -> lists.NetworkList | None:
+        """Return the chain of that name beside the primary's file, None when there is none."""
+        folder = self._primary.parent if self._primary is not None else None
+        return chained.auxiliary(folder, name, cni_version) if folder is not None else None
 
 
 def _named(path: Path, name: str) -> bytes | None:
     try:
-        raw = _read(path)
+        raw = read_bounded(path)
         return raw if fields.text(fields.decode_object(raw, path.name), "name") == name else None
     except (OSError, PolypodError):
         return None
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES)
-
-
-def _refuse_meta_plugins(network: lists.NetworkList) -> None:
-    for plugin in network.plugins:
-        if fields.text(plugin, "type") in node.META_PLUGINS:
-            raise InvalidConfigError(
-                f'primary network "{network.name}" names a meta-plugin: two would call each other',
-                hint="name the primary's own configuration, for example 10-flannel.conflist",
-            )

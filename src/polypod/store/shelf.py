@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 from polypod.errors import StorageError
 from polypod.store import files
+from polypod.store.spares import Spares
 
 log = logging.getLogger("polypod.store")
 MAX_BYTES = 1 << 16
@@ -33,13 +34,14 @@ Stamp: TypeAlias = tuple[int, int]
 class Shelf:
     """A folder, its lock, and what is known of its files; closed when nobody has it any more."""
 
-    def __init__(self, folder: int) -> None:
-        """Keep the open folder, and open its lock.
+    def __init__(self, folder: int, spares: Spares | None = None) -> None:
+        """Keep the open folder, and open its lock; new files are made of spares if there are any.
 
         Raises:
             StorageError: the lock cannot be made.
         """
         self._folder = folder
+        self._spares = spares
         self._lock = -1
         self._guard = threading.Lock()
         self._stamp: Stamp | None = None
@@ -174,15 +176,18 @@ class Shelf:
         Raises:
             StorageError: the disk refused; the address is free.
         """
+        content = owner.encode()
         exclusive = 0 if is_empty else os.O_EXCL
         try:
+            if exclusive and self._spares and self._spares.fill(self._folder, address, content):
+                return True
             fd = os.open(address, _WRITE | os.O_CREAT | exclusive, 0o600, dir_fd=self._folder)
         except FileExistsError:
             return False
         except OSError as error:
             raise StorageError(f"lease {address}: {error.strerror}") from error
         try:
-            files.write_all(fd, owner.encode())
+            files.write_all(fd, content)
         except OSError as error:
             files.remove(self._folder, address)
             raise StorageError(f"lease {address}: {error.strerror}") from error
@@ -191,12 +196,13 @@ class Shelf:
         return True
 
     def remove(self, address: str) -> None:
-        """Remove an address's file.
+        """Remove an address's file, or keep it for the next one.
 
         Raises:
             StorageError: the disk refused.
         """
-        files.remove(self._folder, address)
+        if self._spares is None or not self._spares.keep(self._folder, address):
+            files.remove(self._folder, address)
 
     def last(self, set_index: int, *, make: bool = False) -> int | None:
         """Return the open file that tells what a set handed out last, None when there is none."""
