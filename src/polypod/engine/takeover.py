@@ -2,7 +2,8 @@
 
 Our journal does not know it; Multus's own cache has the delegates, and each is run with DEL as
 Multus would have run it: the last network first, and in a list the last plugin first. A type that
-is built in and has no executable any more is ours to run.
+is built in and has no executable any more is ours to run; ours goes after the executable, too, when
+the sandbox is gone, for then the reference leaves masquerading and spoof checks behind.
 """
 
 from __future__ import annotations
@@ -152,7 +153,21 @@ def _run(
     stdin = encode.compact(config)
     if type_ in node.META_PLUGINS:
         raise NotStartedError(f"{type_} would call itself")
-    if type_ in single.TYPES and not doors.foreign.has(type_, path):
+    is_builtin, has_executable = type_ in single.TYPES, doors.foreign.has(type_, path)
+    if has_executable or not is_builtin:
+        doors.foreign.run(
+            ForeignCall(
+                type=type_,
+                command="DEL",
+                container_id=request.container_id,
+                netns=request.netns,
+                ifname=ifname,
+                arguments=arguments,
+                path=path,
+                stdin=stdin,
+            )
+        )
+    if is_builtin and not (has_executable and _has_sandbox(request, caller, doors)):
         own = replace(
             request,
             command=Command.DEL,
@@ -162,16 +177,9 @@ def _run(
             config=cni_config.build(config),
         )
         single.call(type_, own, doors, caller)
-        return
-    doors.foreign.run(
-        ForeignCall(
-            type=type_,
-            command="DEL",
-            container_id=request.container_id,
-            netns=request.netns,
-            ifname=ifname,
-            arguments=arguments,
-            path=path,
-            stdin=stdin,
-        )
-    )
+
+
+def _has_sandbox(request: Request, caller: Caller, doors: Doors) -> bool:
+    sandbox = (request.netns or None) if caller.sandbox is None else caller.sandbox
+    with doors.kernel.enter(sandbox=sandbox, host=caller.host) as namespaces:
+        return namespaces.has_sandbox

@@ -161,6 +161,22 @@ def test_a_built_in_type_with_an_executable_is_run_by_what_attached_it(
     assert "prevResult" not in node.foreign.stdin(0)
 
 
+def test_where_the_sandbox_is_gone_the_built_in_goes_after_the_executable(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    node.foreign.add("macvlan")
+    with node.pools.locked("", "second") as pool:
+        pool.reserve("10.5.0.2", sandbox.container_id, "net0")
+    write(files, sandbox, delegate(SECOND, ifname="net0"))
+    node.world.destroy(sandbox.netns)
+
+    delete(node, sandbox, files)
+
+    assert node.foreign.told("DEL") == ["macvlan"]
+    assert node.pools.pools["", "second"] == {}
+
+
 def test_a_plugin_that_is_gone_does_not_keep_the_pod(
     pod: tuple[Node, Sandbox], files: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
