@@ -46,6 +46,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "linkInContainer": "the parent is in the pod's namespace",
     },
     "loopback": {},
+    "passthru": {},
     "tuning": {
         "sysctl": "values by name, below `net.` only; `IFNAME` stands for the interface",
         "mac": "MAC of the interface",
@@ -88,6 +89,8 @@ NOTES: Mapping[str, str] = {
     "backup file and put back on DEL. `/etc/cni/tuning/allowlist.conf`, if there, names the "
     "sysctls that may be set.",
     "loopback": "It has no keys of its own: it sets `lo` up.",
+    "passthru": "It does nothing and reports an empty result, as the first plugin of a chain that "
+    "only changes what is there.",
     "host-local": "Leases are files in the reference plugin's place and form, under its lock, so "
     "both can share a node: `<dataDir>/<network>/<address>`. CNI_ARGS may ask for one address by "
     "`IP=`.",

@@ -24,6 +24,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "macvlan": ("plugins/macvlan.py",),
     "ipvlan": ("plugins/ipvlan.py",),
     "loopback": ("plugins/loopback.py",),
+    "passthru": ("plugins/passthru.py",),
     "tuning": ("plugins/tuning.py", "plugins/tuning_settings.py"),
     "host-local": ("ipam/host_local.py", "ipam/ranges.py"),
     "static": ("ipam/static.py",),

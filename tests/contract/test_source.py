@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from polypod.engine.doors import Networks, Source, StatusSink
+from polypod.errors import StorageError
 from polypod.kube.manifests import ManifestSource
 from polypod.kube.status_files import StatusFiles
 from polypod.nad.definition import Definition
@@ -77,10 +78,14 @@ def networks(which: str, folder: Path) -> Networks:
     if which == "memory":
         fake = FakeNetworks()
         fake.raw, fake.named["b"] = primary, named
+        fake.files[str(folder / "net.d" / "10-a.conf")] = named
+        fake.chains["extra"] = ({"type": "tuning", "x": 1},)
         return fake
     (folder / "10-primary.conflist").write_bytes(primary)
     (folder / "net.d").mkdir()
     (folder / "net.d" / "10-a.conf").write_bytes(named)
+    (folder / "extra").mkdir()
+    (folder / "extra" / "10-a.conf").write_bytes(b'{"type":"tuning","x":1}')
     return NetworkFiles(folder / "10-primary.conflist", folder / "net.d")
 
 
@@ -95,6 +100,21 @@ def test_the_primary_is_a_network(networks: Networks) -> None:
 def test_a_named_network_is_its_bytes(networks: Networks) -> None:
     assert networks.by_name("b") == b'{"cniVersion":"1.0.0","name":"b","type":"macvlan"}'
     assert networks.by_name("c") is None
+
+
+def test_a_network_at_a_path_is_read_or_an_error(networks: Networks, folder: Path) -> None:
+    assert networks.at(str(folder / "net.d" / "10-a.conf")).name == "b"
+    with pytest.raises(StorageError, match="cannot find network"):
+        networks.at(str(folder / "none.conf"))
+
+
+def test_an_auxiliary_chain_begins_with_a_plugin_of_no_effect(networks: Networks) -> None:
+    found = networks.auxiliary("extra", "0.4.0")
+
+    assert found is not None
+    assert (found.name, found.cni_version) == ("extra", "0.4.0")
+    assert found.plugins == ({"type": "passthru"}, {"type": "tuning", "x": 1})
+    assert networks.auxiliary("other", "0.4.0") is None
 
 
 @pytest.fixture

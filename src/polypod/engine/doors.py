@@ -193,6 +193,18 @@ class Networks(Protocol):
         """Return the configuration whose name it is, for definitions without one."""
         ...
 
+    def at(self, path: str) -> NetworkList:
+        """Return the configuration at a path that the operator named.
+
+        Raises:
+            PolypodError: there is none, or it cannot be used.
+        """
+        ...
+
+    def auxiliary(self, name: str, cni_version: str) -> NetworkList | None:
+        """Return the chain of that name beside the primary's file, None when there is none."""
+        ...
+
 
 class SandboxCache(Protocol):
     """What Multus and libcni kept of pods that they attached before the node was switched to us."""

@@ -17,7 +17,16 @@ import polypod
 from polypod.errors import ConflictError, StorageError, UnsupportedError
 
 SHIM_NAME: Final = "polypod"
-LINK_NAMES: Final = ("bridge", "macvlan", "ipvlan", "loopback", "tuning", "host-local", "static")
+LINK_NAMES: Final = (
+    "bridge",
+    "macvlan",
+    "ipvlan",
+    "loopback",
+    "passthru",
+    "tuning",
+    "host-local",
+    "static",
+)
 _TEMPORARY: Final = ".polypod-"
 _MARK: Final = b" plugin polypod-"
 """What every release of the shim says of itself, and so holds."""

@@ -12,6 +12,7 @@ from polypod.plugins.bridge import Bridge
 from polypod.plugins.ipvlan import Ipvlan
 from polypod.plugins.loopback import Loopback
 from polypod.plugins.macvlan import Macvlan
+from polypod.plugins.passthru import Passthru
 from polypod.plugins.tuning import Tuning
 
 PLUGINS: Mapping[str, Plugin] = {
@@ -19,6 +20,7 @@ PLUGINS: Mapping[str, Plugin] = {
     "ipvlan": Ipvlan(),
     "loopback": Loopback(),
     "macvlan": Macvlan(),
+    "passthru": Passthru(),
     "tuning": Tuning(),
 }
 """The built-in types by name."""

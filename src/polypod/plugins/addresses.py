@@ -14,7 +14,7 @@ from polypod.cni.result import DNS, IPAddress, IPConfig, Result, Route
 from polypod.errors import PluginError
 from polypod.plan.ops import Configure, RouteSpec, SysctlSpec
 
-WITHOUT_LEASE = frozenset({"loopback", "tuning"})
+WITHOUT_LEASE = frozenset({"loopback", "passthru", "tuning"})
 """Types that never ask for addresses, whatever stands in their configuration."""
 
 

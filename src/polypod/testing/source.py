@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from polypod.cni import lists
+from polypod.cni import encode, lists
 from polypod.cni.lists import NetworkList
-from polypod.errors import PolypodError
+from polypod.errors import PolypodError, StorageError
 from polypod.nad.definition import Definition
 from polypod.nad.devices import RESOURCE_NAME
 from polypod.testing.clock import Trace
@@ -80,6 +80,10 @@ class FakeNetworks:
         """Begin without a primary."""
         self.raw: bytes | None = None
         self.named: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
+        """Configurations by path."""
+        self.chains: dict[str, tuple[Mapping[str, object], ...]] = {}
+        """Plugins of auxiliary chains by name."""
         self.broken: PolypodError | None = None
         self._trace = trace or Trace()
 
@@ -98,6 +102,28 @@ class FakeNetworks:
         """Return the configuration of that name."""
         self._trace.stop("networks.by_name", name)
         return self.named.get(name)
+
+    def at(self, path: str) -> NetworkList:
+        """Return the configuration at a path.
+
+        Raises:
+            StorageError: there is none.
+        """
+        self._trace.stop("networks.at", path)
+        found = self.files.get(path)
+        if found is None:
+            raise StorageError(f"primary network: cannot find network: {path}")
+        return lists.parse_list(found)
+
+    def auxiliary(self, name: str, cni_version: str) -> NetworkList | None:
+        """Return the chain of that name: what a test has put there, after a plugin of no effect."""
+        self._trace.stop("networks.auxiliary", name)
+        chain = self.chains.get(name)
+        if chain is None:
+            return None
+        plugins: list[Mapping[str, object]] = [{"type": "passthru"}, *chain]
+        listed = {"cniVersion": cni_version, "name": name, "plugins": plugins}
+        return lists.parse_list(encode.compact(listed))
 
 
 class FakeStatus:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from polypod.errors import InvalidConfigError, PolypodError, StorageError
+from polypod.store.conf_folder import ConfFolder
 from polypod.store.networks import NetworkFiles
 
 
@@ -102,3 +103,66 @@ def test_without_a_folder_no_network_has_a_name(tmp_path: Path, place: str | Non
     (tmp_path / "file").touch()
 
     assert NetworkFiles(None, tmp_path / place if place else None).by_name("x") is None
+
+
+def test_a_folder_is_its_first_configuration_that_calls_no_meta_plugin(tmp_path: Path) -> None:
+    write(tmp_path / "00-polypod.conflist", name="polypod", plugins=[{"type": "polypod"}])
+    write(tmp_path / "05-multus.conf", name="m", type="multus-shim")
+    (tmp_path / "06-broken.conf").write_text("{")
+    write(tmp_path / "20-late.conf", name="late", type="bridge")
+    write(tmp_path / "10-first.conflist", name="first", plugins=[{"type": "bridge"}])
+    (tmp_path / "first").mkdir()
+    write(tmp_path / "first" / "10-a.conf", name="a", type="tuning")
+
+    found = NetworkFiles(None, None).at(str(tmp_path))
+
+    assert found.name == "first"
+    assert len(found.plugins) == 1
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"type": 3}'])
+def test_a_broken_auxiliary_chain_keeps_no_pod_from_starting(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "x" / "10-a.conf", type="tuning")
+    (tmp_path / "x" / "20-b.conf").write_text(text)
+
+    found = NetworkFiles(tmp_path / "p.conf", None).auxiliary("x", "1.0.0")
+
+    assert found is None
+    assert "chain.skipped name=x" in caplog.text
+
+
+def test_without_a_file_of_the_primary_there_is_no_auxiliary_chain() -> None:
+    assert NetworkFiles(None, None).auxiliary("x", "1.0.0") is None
+
+
+def chained(folder: ConfFolder) -> list[object]:
+    found = folder.primary()
+    assert found is not None
+    return [plugin["type"] for plugin in found.plugins]
+
+
+def test_what_is_chained_to_a_primary_that_was_found_is_followed(tmp_path: Path) -> None:
+    write(tmp_path / "10-p.conflist", name="p", plugins=[{"type": "bridge"}])
+    folder = ConfFolder(tmp_path)
+
+    before = chained(folder)
+    write(tmp_path / "p" / "10-a.conf", type="tuning")
+    after = chained(folder)
+    write(tmp_path / "p" / "10-a.conf", type="sbr", more="x")
+    changed = chained(folder)
+
+    assert (before, after, changed) == (["bridge"], ["bridge", "tuning"], ["bridge", "sbr"])
+
+
+def test_a_folder_of_the_node_has_networks_by_path_by_name_and_chains(tmp_path: Path) -> None:
+    named = write(tmp_path / "net.d" / "n.conf", name="n", type="macvlan")
+    write(tmp_path / "x" / "10-a.conf", type="tuning")
+    folder = ConfFolder(tmp_path, tmp_path / "net.d")
+
+    chain = folder.auxiliary("x", "1.0.0")
+
+    assert folder.at(str(named)).name == "n"
+    assert folder.by_name("n") == named.read_bytes()
+    assert chain is not None and len(chain.plugins) == 2
