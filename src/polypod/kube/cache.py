@@ -7,7 +7,6 @@ whose event is still on its way starts all the same. Reading pods is limited to 
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -16,6 +15,7 @@ import msgspec
 
 from polypod.errors import ApiError, DecodeError
 from polypod.kube.client import METADATA, METADATA_LIST, Client, Query
+from polypod.kube.names import are_names
 from polypod.kube.pods import Pod
 from polypod.kube.reflector import Reflector
 from polypod.nad.definition import Definition
@@ -24,7 +24,6 @@ log = logging.getLogger("polypod.kube")
 DEFINITIONS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
 LIVE_S = 2.0
 NOT_FOUND = 404
-_name = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 class _Meta(msgspec.Struct):
@@ -211,7 +210,7 @@ class ApiSource:
         read: Callable[[bytes], Item],
     ) -> Item | None:
         """Ask for one object; a name that no object can have is not asked for."""
-        if not (_name.fullmatch(namespace) and _name.fullmatch(name)):
+        if not are_names(namespace, name):
             return None
         path = f"{group}/namespaces/{namespace}/{plural}/{name}"
         try:

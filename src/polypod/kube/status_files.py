@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from pathlib import Path
 
+from polypod.kube.names import are_names
+
 log = logging.getLogger("polypod.kube")
-_name = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 class StatusFiles:
@@ -46,7 +46,7 @@ class StatusFiles:
             path.parent.rmdir()
 
     def _path(self, namespace: str, pod: str) -> Path | None:
-        if not (_name.fullmatch(namespace) and _name.fullmatch(pod)):
+        if not are_names(namespace, pod):
             log.warning("status.refused namespace=%r pod=%r", namespace[:64], pod[:64])
             return None
         return self._directory / namespace / f"{pod}.json"

@@ -1,28 +1,31 @@
-"""network-status on the pod itself: a merge patch of `pods/status`, in the background.
+"""network-status on the pod itself: a merge patch of `pods/status`.
 
 One writer; of several texts for one pod only the newest is sent. The patch carries the pod's UID,
-so that a late one cannot hit a pod that was made again under the same name. An ADD never fails or
-waits because of it.
+so that a late one cannot hit a pod that was made again under the same name. An ADD neither fails
+nor waits because of it, unless the operator wants that: then `StrictStatus` is the engine's door.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import msgspec
 
-from polypod.errors import ApiError, PolypodError
-from polypod.kube.client import MERGE, Backoff, Client, Query
+from polypod.errors import ApiError, TryAgainError
+from polypod.kube.client import MERGE, Client, Query
+from polypod.kube.names import are_names
+from polypod.kube.outbox import Outbox, Tally
 
-log = logging.getLogger("polypod.kube")
 ANNOTATION = "k8s.v1.cni.cncf.io/network-status"
 WAITING = 4096
 """Texts that may wait; the oldest goes when there are more."""
-FINAL = frozenset({400, 403, 404, 409, 410, 413, 422})
-"""Answers that a second try would not change: pod gone, made again (422: UID), or not allowed."""
+STRICT_S = 10.0
+"""How long an ADD waits for its text in strict mode."""
+WORDS = "error setting the networks status"
+NOT_FOUND = 404
+GONE = frozenset({NOT_FOUND, 410})
+ABOUT_UID = frozenset({409, 422})
+"""A UID that is not the pod's is `immutable` (422), and a failed precondition (409) in a race."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,11 @@ class Patch:
     uid: str
     text: str
 
+    @property
+    def key(self) -> str:
+        """Return what tells pods apart by name."""
+        return f"{self.namespace}/{self.pod}"
+
     def body(self) -> bytes:
         """Return the merge patch (RFC 7396)."""
         metadata: dict[str, object] = {"annotations": {ANNOTATION: self.text}}
@@ -42,93 +50,98 @@ class Patch:
         return msgspec.json.encode({"metadata": metadata})
 
 
+class GoneError(ApiError):
+    """The pod is gone, or was made again: there is nothing to write to."""
+
+
 class StatusPatches:
     """Writes annotations; a failure is logged, repeated when that can help, and then dropped."""
 
     def __init__(self, client: Client) -> None:
         """Prepare; start() begins to send."""
         self._client = client
-        self._waiting: OrderedDict[tuple[str, str], Patch] = OrderedDict()
-        self._change = threading.Condition()
-        self._busy = False
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="network-status", daemon=True)
+        self._outbox: Outbox[Patch] = Outbox("network-status", self._send, most=WAITING)
 
     def start(self) -> None:
         """Begin to send in a thread of its own."""
-        self._thread.start()
+        self._outbox.start()
 
     def stop(self, timeout_s: float) -> bool:
         """Send what waits, for at most timeout_s; tell whether everything went out."""
-        with self._change:
-            done = self._change.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
-            self._stopping = True
-            self._change.notify_all()
-        return done
+        return self._outbox.stop(timeout_s)
+
+    @property
+    def tally(self) -> Tally:
+        """Return how many texts came to which end."""
+        return self._outbox.tally
 
     @property
     def waiting(self) -> int:
         """Tell how many texts wait."""
-        return len(self._waiting)
+        return self._outbox.waiting
 
     def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
         """Publish the text for this pod, soon."""
-        with self._change:
-            key = (namespace, pod)
-            self._waiting.pop(key, None)
-            self._waiting[key] = Patch(namespace=namespace, pod=pod, uid=uid, text=text)
-            if len(self._waiting) > WAITING:
-                lost, _ = self._waiting.popitem(last=False)
-                log.error("status.dropped pod=%s/%s", *lost)
-            self._change.notify_all()
+        if are_names(namespace, pod):
+            patch = Patch(namespace=namespace, pod=pod, uid=uid, text=text)
+            self._outbox.put(patch.key, patch)
+
+    def write_now(
+        self, namespace: str, pod: str, text: str, uid: str = "", *, timeout_s: float = STRICT_S
+    ) -> None:
+        """Publish the text for this pod, and wait until it is there.
+
+        A pod that is gone by now is no failure: its DEL is on its way.
+
+        Raises:
+            PolypodError: the API server refused, or did not take it in time.
+        """
+        if not are_names(namespace, pod):
+            return
+        patch = Patch(namespace=namespace, pod=pod, uid=uid, text=text)
+        try:
+            self._outbox.put_and_wait(patch.key, patch, timeout_s)
+        except GoneError:
+            return
+        except ApiError as error:
+            raise ApiError(f"{WORDS}: {error}", status=error.status) from error
+        except TryAgainError as error:
+            raise TryAgainError(f"{WORDS}: {error}") from error
 
     def remove(self, namespace: str, pod: str) -> None:
         """Do not send what waits for this pod; what was written goes with the pod."""
-        with self._change:
-            self._waiting.pop((namespace, pod), None)
+        self._outbox.withdraw(f"{namespace}/{pod}")
 
-    def _run(self) -> None:
-        backoff = Backoff(first_s=0.1, most_s=10.0)
-        while (patch := self._next()) is not None:
-            wait_s = self._try(patch, backoff)
-            with self._change:
-                self._busy = False
-                self._change.notify_all()
-                if wait_s:
-                    self._change.wait_for(lambda: self._stopping, wait_s)
-
-    def _next(self) -> Patch | None:
-        with self._change:
-            self._change.wait_for(lambda: bool(self._waiting) or self._stopping)
-            if self._stopping:
-                return None
-            _, patch = self._waiting.popitem(last=False)
-            self._busy = True
-            return patch
-
-    def _try(self, patch: Patch, backoff: Backoff) -> float:
-        """Send one patch; return how long to wait before the next, in seconds."""
+    def _send(self, patch: Patch) -> None:
         path = f"/api/v1/namespaces/{patch.namespace}/pods/{patch.pod}/status"
         try:
             self._client.send("PATCH", Query(path=path), patch.body(), content_type=MERGE)
         except ApiError as error:
-            if error.status in FINAL:
-                log.warning(
-                    "status.refused pod=%s/%s cause=%r", patch.namespace, patch.pod, error.cause
-                )
-                return 0.0
-            return self._again(patch, error, backoff)
-        except PolypodError as error:
-            return self._again(patch, error, backoff)
-        backoff.worked()
-        return 0.0
+            if error.status in GONE or _is_about_uid(error):
+                raise GoneError(error.cause, status=NOT_FOUND) from error
+            raise
 
-    def _again(self, patch: Patch, error: PolypodError, backoff: Backoff) -> float:
-        wait_s = backoff.failed()
-        log.warning(
-            "status.unsent pod=%s/%s cause=%r wait_s=%.1f",
-            *(patch.namespace, patch.pod, error.cause, wait_s),
-        )
-        with self._change:
-            self._waiting.setdefault((patch.namespace, patch.pod), patch)
-        return wait_s
+
+class StrictStatus:
+    """The engine's door in strict mode: an ADD whose status cannot be written fails."""
+
+    def __init__(self, patches: StatusPatches) -> None:
+        """Keep the one writer."""
+        self._patches = patches
+
+    def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
+        """Publish the text, and wait until it is there.
+
+        Raises:
+            PolypodError: the API server refused, or did not take it in time.
+        """
+        self._patches.write_now(namespace, pod, text, uid)
+
+    def remove(self, namespace: str, pod: str) -> None:
+        """Do not send what waits for this pod."""
+        self._patches.remove(namespace, pod)
+
+
+def _is_about_uid(error: ApiError) -> bool:
+    """Tell a pod that was made again from two writers at once: only words differ."""
+    return error.status in ABOUT_UID and "uid" in error.cause.lower()
