@@ -1,4 +1,4 @@
-"""The switch from Multus with pods that run, and the way back: the reference itself attaches them."""
+"""The switch from Multus with pods that run: the reference itself attaches them, ours ends them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NETWORKS = ("cluster", "side", "chained", "old")
 
 @pytest.fixture(params=["by what attached them", "by the built-in types"])
 def switched(request: pytest.FixtureRequest, node: Node) -> Iterator[Node]:
-    """Let a node be Multus's, with its plugins' executables still there after the switch, or not."""
+    """Let a node be Multus's; its executables are still there after the switch, or not."""
     multus.configure(node, PRIMARY, SIDE, CHAIN, OLD)
     kept = request.param == "by what attached them"
     if kept:
