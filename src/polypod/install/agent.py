@@ -161,9 +161,10 @@ def _volumes(values: Values) -> list[dict[str, object]]:
 
 
 def _mounts(values: Values) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = [
+        {"name": name, "mountPath": inside} for name, _, inside, _ in _folders(values)
+    ]
     store = values.platform.plugin_store
-    found: list[dict[str, object]] = []
     if store:  # a plugin that is a link into it is found only if its end is seen
-        found.append({"name": PLUGIN_STORE, "mountPath": store, "readOnly": True})
-    found += [{"name": name, "mountPath": inside} for name, _, inside, _ in _folders(values)]
+        found.insert(0, {"name": PLUGIN_STORE, "mountPath": store, "readOnly": True})
     return found

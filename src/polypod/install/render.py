@@ -35,6 +35,15 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: _Dumper, data: str) -> yaml.ScalarNode:
+    """Write text of several lines as a block."""
+    del dumper
+    return yaml.ScalarNode("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def objects(values: Values) -> dict[str, list[Object]]:
     """Return the objects of an installation by file, in the order to apply them."""
     return {
