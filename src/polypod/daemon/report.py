@@ -41,17 +41,24 @@ def report(done: Done, metrics: Metrics) -> None:
         metrics.observe_network(verb, plugin, answer.network, done.seconds)
     for record in done.journal.made:
         metrics.observe_network("ADD", plugin_of(record), record.network, record.duration_s)
-        log.info("attachment.made %s", _attachment(record, record.duration_s))
     for record in done.journal.removed:
         metrics.observe_network(verb, plugin_of(record), record.network, done.seconds)
+    if log.isEnabledFor(logging.INFO):
+        _log(done, plugin)
+
+
+def _log(done: Done, plugin: str) -> None:
+    for record in done.journal.made:
+        log.info("attachment.made %s", _attachment(record, record.duration_s))
+    for record in done.journal.removed:
         log.info("attachment.removed %s", _attachment(record, done.seconds))
     log.info(
         "request.done %s",
         fields(
-            verb=verb,
+            verb=done.asked.command,
             plugin=plugin,
-            network=answer.network,
-            slug=answer.slug,
+            network=done.answer.network,
+            slug=done.answer.slug,
             ms=done.seconds * 1000,
         ),
     )
