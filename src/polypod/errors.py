@@ -110,6 +110,13 @@ class InvalidConfigError(PolypodError):
     hint = "correct the NetworkAttachmentDefinition or the configuration file"
 
 
+class NoNetworkError(InvalidConfigError):
+    """A pod asks for a network that there is no definition of."""
+
+    slug = "no-network"
+    hint = "create the NetworkAttachmentDefinition, or correct its name in the pod's annotation"
+
+
 class InvalidAnnotationError(PolypodError):
     """A pod's annotation does not follow the Network Plumbing specification."""
 

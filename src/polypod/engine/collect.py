@@ -11,7 +11,7 @@ from itertools import groupby
 
 from polypod.cni import fields
 from polypod.cni.request import Request
-from polypod.engine import detach, primary_chain
+from polypod.engine import detach, node_networks, primary_chain
 from polypod.engine.doors import Caller, Doors
 from polypod.errors import PolypodError
 from polypod.plan.record import Record
@@ -41,7 +41,7 @@ def collect(request: Request, caller: Caller, doors: Doors) -> None:
         if record.called == request.config.name and record.container_id not in valid
     ]
     remove(stale, caller, doors)
-    primary = doors.networks.primary()
+    primary = node_networks.cluster_network(doors)
     if primary is not None and not primary.disable_gc:
         attachments = _attachments(listed, doors)
         told = dict.fromkeys(VALID, attachments)

@@ -300,6 +300,15 @@ class Doors:
     monotonic: Callable[[], float]
     settings: Settings = Settings()
     cache: SandboxCache | None = None
+    """Where the definitions lie that the operator, or the default-network annotation, names."""
+    cluster_network: str = ""
+    """The network of every pod's first interface, as the operator names it; empty: the primary."""
+    default_networks: tuple[str, ...] = ()
+    """Further networks of every pod."""
+    system_namespaces: frozenset[str] = frozenset({"kube-system"})
+    """Namespaces whose pods get no default networks."""
+    auxiliary_chain: str = ""
+    """The chain that follows all networks of every pod; empty for none."""
     """None where nobody looks for pods of another meta-plugin."""
     devices: Devices | None = None
     """None where no network gets a device."""

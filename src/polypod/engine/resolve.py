@@ -8,13 +8,12 @@ their interface.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from itertools import count
 
-from polypod.cni import arguments, fields, lists, node
-from polypod.cni.config import check_version
-from polypod.cni.quote import quoted, quoted_list
+from polypod.cni import arguments, fields, lists
+from polypod.cni.quote import quoted_list
 from polypod.cni.request import Request
-from polypod.engine import by_hand, devices
+from polypod.engine import by_hand, definitions, devices, node_networks
 from polypod.engine.attachment import Attachment
 from polypod.engine.devices import Given, Handout
 from polypod.engine.doors import Doors, Pod
@@ -30,7 +29,6 @@ from polypod.nad import isolation, selection
 from polypod.nad.selection import Selection
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
-RESOURCE = "network-attachment-definitions.k8s.cni.cncf.io"
 DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 
 _FIXED = (
@@ -55,12 +53,10 @@ def resolve(request: Request, pod: Pod | None, doors: Doors) -> tuple[Attachment
     """
     check_arguments(request.arguments)
     handout = Handout(request, pod, doors)
-    found: list[Attachment] = []
     named = by_hand.selections(request)
-    primary = _primary(request, pod, doors, handout) if named is None else None
-    if primary is not None:
-        found.append(primary)
-    for place, chosen in enumerate(selections(pod) if named is None else named, start=1):
+    found = _of_operator(request, pod, doors, handout) if named is None else []
+    begin = 1 + len([one for one in found if one.position])
+    for place, chosen in enumerate(selections(pod) if named is None else named, start=begin):
         found.append(_secondary(request, pod, chosen, place, doors, handout))
     if not found and pod is None:
         raise InvalidConfigError(
@@ -68,6 +64,8 @@ def resolve(request: Request, pod: Pod | None, doors: Doors) -> tuple[Attachment
             hint="name the primary's configuration with --primary, or describe the pod",
         )
     _check_names(found)
+    if named is None and doors.settings.auxiliary_chain:
+        found += _auxiliary(request, found, doors)
     return tuple(found)
 
 
@@ -96,6 +94,41 @@ def selections(pod: Pod | None) -> tuple[Selection, ...]:
     return selection.parse(annotation, pod.namespace) if annotation.strip() else ()
 
 
+def _of_operator(
+    request: Request, pod: Pod | None, doors: Doors, handout: Handout
+) -> list[Attachment]:
+    """Return what every pod gets: the primary, and the node's default networks."""
+    primary = _primary(request, pod, doors, handout)
+    found = [] if primary is None else [primary]
+    if doors.settings.default_networks:
+        given = dict(arguments.pairs(request.arguments))
+        namespace = pod.namespace if pod is not None else given.get("K8S_POD_NAMESPACE", "")
+        for place, name in enumerate(node_networks.defaults(namespace, doors), start=1):
+            found.append(_named(request, name, place, f"net{place}", doors, handout))
+    return found
+
+
+def _named(
+    request: Request, name: str, place: int, ifname: str, doors: Doors, handout: Handout
+) -> Attachment:
+    """Return the attachment of a network that the operator names."""
+    if node_networks.definition_of(name, doors) is not None:
+        chosen = Selection(namespace=doors.settings.multus_namespace, name=name)
+        return _attachment(request, chosen, place, ifname, doors, handout)
+    return _plain(request, node_networks.of_file(name, doors), place, ifname, doors)
+
+
+def _auxiliary(request: Request, found: Sequence[Attachment], doors: Doors) -> list[Attachment]:
+    """Return the chain that follows all networks: it makes no interface, but has a name for one."""
+    network = doors.networks.auxiliary(doors.settings.auxiliary_chain, request.config.cni_version)
+    if network is None:
+        return []
+    place = 1 + max((one.position for one in found), default=0)
+    taken = {one.ifname for one in found}
+    ifname = next(name for name in map("net{}".format, count(place)) if name not in taken)
+    return [_plain(request, network, place, ifname, doors)]
+
+
 def _primary(
     request: Request, pod: Pod | None, doors: Doors, handout: Handout
 ) -> Attachment | None:
@@ -109,16 +142,25 @@ def _primary(
             allowed = doors.settings.global_namespaces | {doors.settings.multus_namespace}
             isolation.check_isolation(pod.namespace, chosen, allowed)
         return _attachment(request, chosen, 0, chosen.interface or request.ifname, doors, handout)
+    if doors.settings.cluster_network:
+        name = doors.settings.cluster_network
+        return _named(request, name, 0, request.ifname, doors, handout)
     network = doors.networks.primary()
-    if network is None:
-        return None
+    return None if network is None else _plain(request, network, 0, request.ifname, doors)
+
+
+def _plain(
+    request: Request, network: lists.NetworkList, place: int, ifname: str, doors: Doors
+) -> Attachment:
+    """Return the attachment of a network that is no definition: nobody asks anything of it."""
+    told = fields.table(request.config.raw, "runtimeConfig") if place == 0 else None
     return Attachment(
         network=network,
-        ifname=request.ifname,
+        ifname=ifname,
         display_name=network.name,
-        position=0,
+        position=place,
         arguments=pod_arguments(request, None),
-        capabilities=fields.table(request.config.raw, "runtimeConfig") or {},
+        capabilities=told or {},
         path=search_path(request, doors),
     )
 
@@ -166,52 +208,14 @@ def _attachment(
 def _network(
     chosen: Selection, doors: Doors, handout: Handout
 ) -> tuple[lists.NetworkList, Given | None]:
-    found = doors.source.definition(chosen.namespace, chosen.name)
-    if found is None:
-        raise InvalidConfigError(
-            f"cannot find a network-attachment-definition ({chosen.name[:253]})"
-            f" in namespace ({chosen.namespace[:253]}):"
-            f" {RESOURCE} {quoted(chosen.name[:253])} not found",
-            hint="create it, or correct the name in the pod's annotation",
-        )
-    config = nad.network_config(found)
-    if config is None:
-        config = doors.networks.by_name(found.name)
-    if config is None:
-        raise InvalidConfigError(
-            f"No networks found in the node's folder by the name {found.name}, and"
-            f" network-attachment-definition {found.namespace}/{found.name} has no spec.config",
-            hint="write spec.config, or place a file with that name in the folder of --networks",
-        )
+    found = definitions.find(chosen.namespace, chosen.name, doors)
+    config = definitions.config_of(found, doors)
     given = handout.take(found)
     if given is not None:
         config = nad_devices.inject(config, given.device)
     if chosen.cni_args:
         config = nad.merge_cni_args(config, chosen.cni_args)
-    _check_first_plugin(config)
-    network = lists.parse_list(config)
-    _check_types(network)
-    check_version("ADD", network.cni_version)
-    return network, given
-
-
-def _check_first_plugin(config: bytes) -> None:
-    """Say it in the reference's words when a list begins with something that is no plugin."""
-    plugins = fields.get(fields.decode_object(config, "network configuration"), "plugins")
-    if not isinstance(plugins, list) or not plugins:
-        return
-    first = cast("list[object]", plugins)[0]
-    if isinstance(first, dict) and not fields.text(cast("dict[str, object]", first), "type"):
-        raise InvalidConfigError("a plugin delegate must have the 'type' field")
-
-
-def _check_types(network: lists.NetworkList) -> None:
-    for plugin in network.plugins:
-        if fields.text(plugin, "type") in node.META_PLUGINS:
-            raise InvalidConfigError(
-                f'network "{network.name}" names a meta-plugin, which would call itself',
-                hint="a network's plugins are bridge, macvlan and the like",
-            )
+    return definitions.network_of(config), given
 
 
 def _check_names(found: Sequence[Attachment]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from polypod.cni.lists import NetworkList
 from polypod.cni.request import Request
-from polypod.engine import primary_chain
+from polypod.engine import node_networks, primary_chain
 from polypod.engine.doors import Caller, Doors
 from polypod.errors import PolypodError, UnavailableError
 
@@ -28,6 +28,6 @@ def status(request: Request, caller: Caller, doors: Doors) -> None:
 
 def _primary(doors: Doors) -> NetworkList | None:
     try:
-        return doors.networks.primary()
+        return node_networks.cluster_network(doors)
     except PolypodError as error:
         raise UnavailableError(error.cause, hint=error.hint) from error
