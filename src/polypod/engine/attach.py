@@ -13,7 +13,7 @@ import msgspec
 from polypod.cni import arguments, versions
 from polypod.cni.request import Request
 from polypod.cni.result import Interface, Result
-from polypod.engine import by_hand, chain, devices, routes, undo
+from polypod.engine import by_hand, chain, devices, readiness, routes, tell, undo
 from polypod.engine.attachment import Attachment
 from polypod.engine.doors import Caller, Doors, Namespaces, Pod
 from polypod.engine.progress import Progress, blame
@@ -29,9 +29,20 @@ def attach(request: Request, caller: Caller, doors: Doors) -> bytes:
     Raises:
         PolypodError: nothing is left behind: no interface, no address, no lease, no record.
     """
+    try:
+        return _attach(request, caller, doors)
+    except PolypodError as error:
+        tell.failed(request, error, doors)
+        raise
+
+
+def _attach(request: Request, caller: Caller, doors: Doors) -> bytes:
     check_is_new(request, doors)
+    readiness.wait(request, doors)
     doors = by_hand.widen(request, doors)
     pod = find_pod(request, doors)
+    if readiness.is_gone(request, pod, doors):
+        return versions.render(readiness.farewell(request), request.config.cni_version)
     attachments = resolve(request, pod, doors)
     routes.wanted(attachments)
     sandbox = request.netns if caller.sandbox is None else caller.sandbox
@@ -45,10 +56,11 @@ def attach(request: Request, caller: Caller, doors: Doors) -> bytes:
         try:
             results = routes.apply(attachments, [result for _, result in made], namespaces)
             answer = versions.render(_answer(request, results), request.config.cni_version)
+            _publish(pod, attachments, results, doors)
         except PolypodError as error:
             _roll_back([record for record, _ in made], caller, doors, error)
             raise
-    _publish(pod, attachments, results, doors)
+    tell.added(pod, attachments, results, doors)
     return answer
 
 

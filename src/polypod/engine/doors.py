@@ -173,6 +173,11 @@ class Pod(Protocol):
 class Source(Protocol):
     """Where pods and network definitions come from: manifests, or the API server."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether a pod that it does not know is gone: a folder need not describe all pods."""
+        ...
+
     def pod(self, namespace: str, name: str, uid: str = "") -> Pod | None:
         """Return the pod, None when it is unknown; by its UID one that was made again is told."""
         ...
@@ -203,6 +208,19 @@ class Networks(Protocol):
 
     def auxiliary(self, name: str, cni_version: str) -> NetworkList | None:
         """Return the chain of that name beside the primary's file, None when there is none."""
+        ...
+
+
+class Readiness(Protocol):
+    """What tells whether the primary network can attach pods; as text, its place."""
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether it says so now."""
+        ...
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it says so, but not longer than given; tell whether it does."""
         ...
 
 
@@ -259,14 +277,35 @@ class DeviceFiles(Protocol):
 
 
 class StatusSink(Protocol):
-    """Where network-status goes; it never fails an ADD."""
+    """Where network-status goes; it never fails an ADD, unless the operator wants that."""
 
     def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
-        """Publish the text for this pod, and for no other of that name when its UID is known."""
+        """Publish the text for this pod, and for no other of that name when its UID is known.
+
+        Raises:
+            PolypodError: in strict mode alone, when it could not be written.
+        """
         ...
 
     def remove(self, namespace: str, pod: str) -> None:
         """Withdraw it."""
+        ...
+
+
+class Events(Protocol):
+    """Where a pod's owner reads what happened; it never fails an ADD, or holds it up."""
+
+    def tell_pod(
+        self,
+        namespace: str,
+        pod: str,
+        uid: str,
+        *,
+        reason: str,
+        message: str,
+        is_warning: bool = False,
+    ) -> None:
+        """Tell an event about a pod, soon."""
         ...
 
 
@@ -279,6 +318,15 @@ class Settings:
     namespace_isolation: bool = True
     global_namespaces: frozenset[str] = frozenset({"default"})
     multus_namespace: str = "kube-system"
+    """Where the definitions lie that the operator, or the default-network annotation, names."""
+    cluster_network: str = ""
+    """The network of every pod's first interface, as the operator names it; empty: the primary."""
+    default_networks: tuple[str, ...] = ()
+    """Further networks of every pod."""
+    system_namespaces: frozenset[str] = frozenset({"kube-system"})
+    """Namespaces whose pods get no default networks."""
+    auxiliary_chain: str = ""
+    """The chain that follows all networks of every pod; empty for none."""
     boot_id: str = ""
 
 
@@ -300,16 +348,11 @@ class Doors:
     monotonic: Callable[[], float]
     settings: Settings = Settings()
     cache: SandboxCache | None = None
-    """Where the definitions lie that the operator, or the default-network annotation, names."""
-    cluster_network: str = ""
-    """The network of every pod's first interface, as the operator names it; empty: the primary."""
-    default_networks: tuple[str, ...] = ()
-    """Further networks of every pod."""
-    system_namespaces: frozenset[str] = frozenset({"kube-system"})
-    """Namespaces whose pods get no default networks."""
-    auxiliary_chain: str = ""
-    """The chain that follows all networks of every pod; empty for none."""
     """None where nobody looks for pods of another meta-plugin."""
+    ready: Readiness | None = None
+    """None where the primary is taken to be ready."""
+    events: Events | None = None
+    """None where nobody reads them: a node without API server has its log."""
     devices: Devices | None = None
     """None where no network gets a device."""
     device_files: DeviceFiles | None = None

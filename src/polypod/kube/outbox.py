@@ -80,6 +80,7 @@ class Outbox(Generic[Item]):
         most: int,
         merge: Callable[[Item, Item], Item] | None = None,
         pace: Pace | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
         """Prepare; start() begins to send. `merge` makes one of an older and a newer item."""
         self.tally = Tally()
@@ -88,6 +89,7 @@ class Outbox(Generic[Item]):
         self._most = most
         self._merge: Callable[[Item, Item], Item] = merge or (lambda _older, newer: newer)
         self._pace = pace
+        self._backoff = backoff or Backoff(first_s=0.1, most_s=10.0)
         self._waiting: OrderedDict[str, _Letter[Item]] = OrderedDict()
         self._change = threading.Condition()
         self._is_busy = False
@@ -151,9 +153,8 @@ class Outbox(Generic[Item]):
         self._change.notify_all()
 
     def _run(self) -> None:
-        backoff = Backoff(first_s=0.1, most_s=10.0)
         while (taken := self._next()) is not None:
-            wait_s = self._try(*taken, backoff)
+            wait_s = self._try(*taken)
             with self._change:
                 self._is_busy = False
                 self._change.notify_all()
@@ -172,30 +173,28 @@ class Outbox(Generic[Item]):
             self._is_busy = True
             return self._waiting.popitem(last=False)
 
-    def _try(self, key: str, letter: _Letter[Item], backoff: Backoff) -> float:
+    def _try(self, key: str, letter: _Letter[Item]) -> float:
         """Send one letter; return how long to wait before the next, in seconds."""
         letter.tries += 1
         try:
             self._send(letter.item)
         except PolypodError as error:
-            return self._after(error, key, letter, backoff)
+            return self._after(error, key, letter)
         except Exception as error:  # whatever it was, the next letter gets its turn
             log.exception("outbox.broken what=%s key=%s", self._name, key)
-            return self._after(_BrokenError(str(error)[:200]), key, letter, backoff)
-        backoff.worked()
+            return self._after(_BrokenError(str(error)[:200]), key, letter)
+        self._backoff.worked()
         with self._change:
             self.tally.written += 1
             _settle(letter, None)
         return 0.0
 
-    def _after(
-        self, error: PolypodError, key: str, letter: _Letter[Item], backoff: Backoff
-    ) -> float:
+    def _after(self, error: PolypodError, key: str, letter: _Letter[Item]) -> float:
         if _is_final(error, letter.tries):
             with self._change:
                 self._drop(key, letter, error)
             return 0.0
-        wait_s = backoff.failed()
+        wait_s = self._backoff.failed()
         log.warning(
             "outbox.unsent what=%s key=%s cause=%r wait_s=%.1f",
             *(self._name, key, error.cause, wait_s),

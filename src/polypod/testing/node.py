@@ -20,7 +20,7 @@ from polypod.testing.clock import FakeClock, Trace
 from polypod.testing.devices import FakeDeviceFiles, FakeDevices
 from polypod.testing.foreign import FakeForeign
 from polypod.testing.kernel import FakeKernel
-from polypod.testing.source import FakeNetworks, FakeSource, FakeStatus
+from polypod.testing.source import FakeEvents, FakeNetworks, FakeSource, FakeStatus
 from polypod.testing.store import FakeBackups, FakeJournal, FakePools
 from polypod.testing.world import World
 
@@ -82,6 +82,7 @@ class Node:
     status: FakeStatus = field(init=False)
     devices: FakeDevices = field(init=False)
     device_files: FakeDeviceFiles = field(init=False)
+    events: FakeEvents = field(default_factory=FakeEvents)
     _seeds: int = 0
 
     def __post_init__(self) -> None:
@@ -113,6 +114,7 @@ class Node:
             settings=self.settings,
             devices=self.devices,
             device_files=self.device_files,
+            events=self.events,
         )
 
     def _seed(self) -> str:

@@ -37,6 +37,8 @@ class FakeSource:
         """Begin empty."""
         self.pods: dict[tuple[str, str], FakePod] = {}
         self.definitions: dict[tuple[str, str], Definition] = {}
+        self.is_complete = False
+        """Whether a pod that is not there is gone."""
         self._trace = trace or Trace()
 
     def add_pod(
@@ -132,15 +134,63 @@ class FakeStatus:
     def __init__(self, trace: Trace | None = None) -> None:
         """Begin empty."""
         self.texts: dict[tuple[str, str], str] = {}
+        self.broken: PolypodError | None = None
         self._trace = trace or Trace()
 
     def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
-        """Keep a pod's status."""
+        """Keep a pod's status.
+
+        Raises:
+            PolypodError: what a test wants it to raise, as strict mode may.
+        """
         del uid
         self._trace.stop("status.write", f"{namespace}/{pod}")
+        if self.broken is not None:
+            raise self.broken
         self.texts[namespace, pod] = text
 
     def remove(self, namespace: str, pod: str) -> None:
         """Forget a pod's status; absent is fine."""
         self._trace.stop("status.remove", f"{namespace}/{pod}")
         self.texts.pop((namespace, pod), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One event about a pod."""
+
+    pod: str
+    """Namespace and name."""
+    uid: str
+    reason: str
+    message: str
+    is_warning: bool = False
+
+
+class FakeEvents:
+    """Events in the order they were told."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.told: list[Told] = []
+
+    def tell_pod(
+        self,
+        namespace: str,
+        pod: str,
+        uid: str,
+        *,
+        reason: str,
+        message: str,
+        is_warning: bool = False,
+    ) -> None:
+        """Keep an event."""
+        self.told.append(
+            Told(
+                pod=f"{namespace}/{pod}",
+                uid=uid,
+                reason=reason,
+                message=message,
+                is_warning=is_warning,
+            )
+        )
