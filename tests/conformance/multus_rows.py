@@ -44,7 +44,6 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
 }
 """Numbers by section, as the vectors have them."""
 
-_DEVICES = "device plugins and dynamic resources come with a later release"
 _API = "needs an API server"
 _OWN_KEYS = "a key of the reference's own configuration; ours is the daemon's command line"
 _CLUSTER = "clusterNetwork and defaultNetworks are names in the API; our primary is a file"
@@ -59,11 +58,6 @@ LEFT_OUT: Mapping[str, str] = {
     "D14": _OWN_KEYS,
     "D16": _OWN_KEYS,
     "D17": f"{_OWN_KEYS}: the namespaces that get no defaultNetworks",
-    "E01": _DEVICES,
-    "E03": _DEVICES,
-    "E04": _DEVICES,
-    "E21": _DEVICES,
-    "F14": _DEVICES,
     "G21": f"{_API}: an event",
     "H02": _CLUSTER,
     "H03": _CLUSTER,
@@ -72,7 +66,6 @@ LEFT_OUT: Mapping[str, str] = {
     "H15": _CLUSTER,
     "H17": _CLUSTER,
     "H18": f"{_API}: an event",
-    **{f"J{number}": _DEVICES for number in SECTIONS["J"][1].split()},
     "K09": f"{_API}: events",
     "K12": "DEL needs the journal alone; what it never knew it does not guess from annotations",
     "K20": f"{_API}: only it can say that a pod is gone, a folder of manifests cannot",
@@ -81,7 +74,6 @@ LEFT_OUT: Mapping[str, str] = {
     "K32": f"{_API}: writing the status",
     "K33": f"{_API}: writing the status",
     "M25": "results are not read back from a cache file while an ADD is under way",
-    "N03": _DEVICES,
     "N23": _API,
     "N29": f"{_API}: writing the status",
 }

@@ -25,8 +25,10 @@ from tests.conformance.multus_node import (
 
 from polypod.cni import fields
 from polypod.cni import request as cni_request
-from polypod.engine.resolve import pod_arguments, resolve
+from polypod.engine.resolve import NETWORKS, pod_arguments, resolve
+from polypod.errors import PolypodError
 from polypod.nad import definition as nad
+from polypod.nad import devices
 from polypod.store.networks import NetworkFiles
 from polypod.testing.node import CONFIG, Node
 
@@ -37,6 +39,70 @@ def node() -> Node:
 
 
 # E: what an annotation and a definition make of a network.
+
+PCI = "0000:00:00.0"
+
+
+def injected(config: Mapping[str, object], device: str = PCI) -> dict[str, Any]:
+    return dict(json.loads(devices.inject(json.dumps(config).encode(), device)))
+
+
+def test_e01_a_device_is_told_to_a_plugin() -> None:
+    config = {"name": "second-network", "type": "sriov", "PciBusID": "another"}
+
+    assert injected(config) == {
+        "name": "second-network",
+        "type": "sriov",
+        "deviceID": PCI,
+        "pciBusID": PCI,
+    }
+
+
+def test_e03_a_device_is_told_to_every_plugin_of_a_list() -> None:
+    found = injected({"name": "l", "plugins": [{"type": "sriov"}, {"type": "other-cni", "x": 1}]})
+
+    assert found["plugins"] == [
+        {"type": "sriov", "deviceID": PCI, "pciBusID": PCI},
+        {"type": "other-cni", "x": 1, "deviceID": PCI, "pciBusID": PCI},
+    ]
+
+
+def test_e04_a_device_is_told_to_host_device() -> None:
+    assert injected({"type": "host-device"}, "0000:00:00.2")["pciBusID"] == "0000:00:00.2"
+
+
+@pytest.mark.parametrize("config", ['{"type":"sriov"', "[]", '{"plugins":[1]}'])
+def test_a_device_cannot_be_put_into_what_is_no_configuration(config: str) -> None:
+    with pytest.raises(PolypodError):
+        devices.inject(config.encode(), PCI)
+
+
+def test_e21_a_list_from_a_file_is_told_the_device_too(node: Node, tmp_path: Path) -> None:
+    listed = {
+        "name": "net1",
+        "cniVersion": "1.0.0",
+        "plugins": [{"type": "sriov", "ipam": {"type": "host-local"}}],
+    }
+    (tmp_path / "10-net1.conflist").write_text(json.dumps(listed), encoding="utf-8")
+    node.networks.named["net1"] = NetworkFiles(None, tmp_path).by_name("net1") or b""
+    node.source.add_definition("test", "net1", None, resource="resource1")
+    node.devices.give("test", "testpod", resource1=(PCI,))
+
+    _, found = resolved(node, "net1")
+
+    assert told(found)["deviceID"] == PCI
+    assert told(found)["ipam"] == {"type": "host-local"}
+
+
+def test_a_device_of_the_kubelet_wins_over_the_annotations(node: Node) -> None:
+    node.source.add_definition("test", "net1", json.dumps({**CAPABLE, "name": "n"}), resource="r")
+    node.devices.give("test", "testpod", r=(PCI,))
+
+    _, found = resolved(node, '[{"name":"net1","deviceID":"0000:00:00.1","cni-args":{"a":1}}]')
+
+    assert told(found)["deviceID"] == PCI
+    assert told(found)["runtimeConfig"] == {"deviceID": PCI}
+    assert told(found)["args"] == {"cni": {"a": 1}}
 
 
 def merged(config: Mapping[str, object], arguments: Mapping[str, object]) -> dict[str, Any]:
@@ -313,3 +379,23 @@ def test_an_unknown_argument_is_refused_unless_it_may_be_ignored(
         refused(lambda: resolve(request, None, node.doors()), text)
     else:
         assert types(resolve(request, None, node.doors())) == ["mynet2"]
+
+
+def test_f14_a_network_with_a_device_is_told_of_its_file(node: Node) -> None:
+    capable = {**CAPABLE, "capabilities": {"deviceID": True, "CNIDeviceInfoFile": True}}
+    node.source.add_definition("test", "sriov", json.dumps({**capable, "name": "sriov"}))
+    networks = json.dumps([{"name": "sriov", "deviceID": PCI}])
+    node.source.add_pod("test", "testpod", annotations={NETWORKS: networks})
+    environment = {
+        **ENVIRONMENT,
+        "CNI_CONTAINERID": "abc",
+        "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=test;K8S_POD_NAME=testpod",
+    }
+    request = cni_request.parse(environment, json.dumps(CONFIG).encode())
+
+    _, found = resolve(request, node.source.pod("test", "testpod"), node.doors())
+
+    assert told(found)["runtimeConfig"] == {
+        "deviceID": PCI,
+        "CNIDeviceInfoFile": "/var/run/k8s.cni.cncf.io/devinfo/cni/test-sriov-abc_net1",
+    }

@@ -30,9 +30,13 @@ def shown(
     name: str = "test/net1",
     version: str = "1.1.0",
     primary: bool = False,
+    device: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     found = status.entries(
-        versions.parse(json.dumps(result).encode(), version), name=name, is_default=primary
+        versions.parse(json.dumps(result).encode(), version),
+        name=name,
+        is_default=primary,
+        device_info=device,
     )
     return list(json.loads(status.render(found)))
 
@@ -52,6 +56,25 @@ def test_n02_one_interface_is_one_entry() -> None:
             "dns": {},
         }
     ]
+
+
+def test_n03_what_is_known_of_a_device_is_shown_as_it_is() -> None:
+    device = {
+        "type": "pci",
+        "version": "v1.1.0",
+        "pci": {
+            "pci-address": "0000:01:02.2",
+            "pf-pci-address": "0000:01:02.0",
+            "representor-device": "eth3",
+        },
+    }
+
+    (found,) = shown({**BASE, "routes": [{"dst": "0.0.0.0/0", "gw": "1.1.1.1"}]}, device=device)
+    several = shown({"interfaces": [LINK, LINK]}, device=device)
+
+    assert found["device-info"] == device
+    assert list(found)[-3:] == ["dns", "device-info", "gateway"]
+    assert [one["device-info"] for one in several] == [device, device]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,12 @@ them by coverage, tests/property/test_fuzz_targets.py with Hypothesis on every r
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
+
+from h2.exceptions import H2Error
 
 from polypod.cni import config, lists, request, versions
 from polypod.cni.labels import ALL_VERSIONS
@@ -16,7 +20,8 @@ from polypod.daemon import wire
 from polypod.errors import PolypodError
 from polypod.kernel import links, netlink, routes
 from polypod.kernel.netlink import Message
-from polypod.nad import selection
+from polypod.kube import grpc, pod_resources, protobuf
+from polypod.nad import devices, selection
 from polypod.plan.ops import RouteSpec
 
 _ENVIRONMENT = {
@@ -91,10 +96,47 @@ def read_config(raw: bytes) -> None:
             read(raw)
 
 
+class _Wire:
+    """A connection on which these bytes arrive, and then its end."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._left = [b"", raw]
+
+    def recv(self, _size: int) -> bytes:
+        return self._left.pop()
+
+    def sendall(self, _content: bytes) -> None:
+        return
+
+
+def read_grpc(raw: bytes) -> None:
+    """Read what arrives on a connection to the kubelet or the runtime."""
+    with contextlib.suppress(PolypodError, H2Error):  # call() turns the latter into ours
+        exchange = grpc._Exchange(cast("socket.socket", _Wire(raw)), 1 << 16)
+        exchange.ask("/a/b", b"")
+        while not exchange.is_over:
+            exchange.listen()
+        exchange.answer()
+
+
+def read_devices(raw: bytes) -> None:
+    """Read what the kubelet says of a pod's devices, and what a device plugin says of one."""
+    with contextlib.suppress(PolypodError):
+        for pod in protobuf.messages(protobuf.parse(raw), 1):
+            pod_resources._held(pod)
+    devices.read_info(raw)
+
+
 def _sent(kind: int, body: bytes, flags: int = 0) -> bytes:
     return netlink._framed(Message(kind, flags, body), 1, 1)
 
 
+_CDI = protobuf.render((1, "vendor.com/nic=d"))
+_CONTAINER = protobuf.render(
+    (1, "main"),
+    (2, protobuf.render((1, "example.com/nic"), (2, "d1"), (2, "d2"))),
+    (5, protobuf.render((2, "c"), (3, "n"), (4, protobuf.render((1, _CDI))))),
+)
 _CALL = wire.WireRequest(argv0="polypod", environment=_ENVIRONMENT, stdin=b"{}")
 
 TARGETS: Mapping[str, Target] = {
@@ -108,6 +150,20 @@ TARGETS: Mapping[str, Target] = {
         ),
     ),
     "frame": Target(read_frame, (wire.render_request(_CALL),)),
+    "grpc": Target(
+        read_grpc,
+        (
+            b"\0\0\0\4\0\0\0\0\0",  # SETTINGS
+            b"\0\0\0\4\0\0\0\0\0\0\0\x01\1\4\0\0\0\1\x88\0\0\x05\0\1\0\0\0\1\0\0\0\0\0",
+        ),
+    ),
+    "devices": Target(
+        read_devices,
+        (
+            protobuf.render((1, protobuf.render((1, "p"), (2, "n"), (3, _CONTAINER)))),
+            b'{"type":"pci","pci":{"pci-address":"0000:08:00.3"}}',
+        ),
+    ),
     "annotation": Target(
         read_annotation,
         (

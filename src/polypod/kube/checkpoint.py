@@ -65,5 +65,5 @@ def _entries(path: Path) -> list[_Entry]:
         raise DecodeError(f"{path} is longer than 16 MiB")
     try:
         return msgspec.json.decode(raw, type=_Checkpoint).data.pod_device_entries or []
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"getPodEntries: error unmarshalling file {path}: {error}") from error

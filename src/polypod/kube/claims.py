@@ -172,7 +172,7 @@ class Claims:
             raise TryAgainError(f"API server: dynamic resources took longer than {TOTAL_S:g} s")
         try:
             return msgspec.json.decode(self.client.get(query, timeout_s=left), type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(f"API server: {query.path} is not readable: {error}") from error
 
 

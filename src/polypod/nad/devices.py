@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-import msgspec
-
 from polypod.cni import encode, fields
 from polypod.errors import DecodeError, InvalidConfigError
 from polypod.nad.definition import Definition
@@ -67,7 +65,6 @@ def _flat(name: str) -> str:
 def read_info(content: bytes) -> Mapping[str, object] | None:
     """Return what a device-info file says, None when it says nothing that can be shown."""
     try:
-        found = msgspec.json.decode(content)
-    except msgspec.DecodeError:
+        return fields.decode_object(content, "device information") or None
+    except DecodeError:
         return None
-    return cast("dict[str, object]", found) if isinstance(found, dict) and found else None

@@ -12,6 +12,8 @@ Table: TypeAlias = dict[str, Any]
 PODS = "/api/v1/pods"
 EVENTS = "/api/v1/events"
 DEFINITIONS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
+CLAIMS = "/apis/resource.k8s.io/v1/resourceclaims"
+SLICES = "/apis/resource.k8s.io/v1/resourceslices"
 MAX_BODY = 8 << 20
 
 
@@ -92,6 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         "pods": PODS,
         "events": EVENTS,
         "network-attachment-definitions": DEFINITIONS,
+        "resourceclaims": CLAIMS,
     }
 
     @property
@@ -118,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise RefusedError(404, "NotFound", f'{parts[-2]} "{parts[-1]}" not found')
             return found
         collection = self.path.partition("?")[0]
-        if collection not in (PODS, DEFINITIONS, EVENTS):
+        if collection not in (PODS, DEFINITIONS, EVENTS, SLICES):
             raise RefusedError(404, "NotFound", "the server could not find the resource")
         if "watch" not in query:
             return self._api.list(collection, query)

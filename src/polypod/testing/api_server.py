@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from typing import Self
 
 from polypod.testing.api_http import (
+    CLAIMS,
     DEFINITIONS,
     EVENTS,
     PODS,
+    SLICES,
     HttpServer,
     RefusedError,
     Table,
@@ -39,6 +41,8 @@ class FakeApiServer:
             PODS: {},
             EVENTS: {},
             DEFINITIONS: {},
+            CLAIMS: {},
+            SLICES: {},
         }
         self._versions = itertools.count(2)
         self._version = 1
@@ -211,8 +215,9 @@ def _key(wanted: Table) -> tuple[str, str]:
 
 
 def _selects(query: dict[str, str], found: Table) -> bool:
-    field, _, value = query.get("fieldSelector", "").partition("=")
-    return field != "spec.nodeName" or found.get("spec", {}).get("nodeName") == value
+    wanted = [part.partition("=") for part in query.get("fieldSelector", "").split(",") if part]
+    spec = found.get("spec", {})
+    return all(spec.get(field.removeprefix("spec.")) == value for field, _, value in wanted)
 
 
 def _bookmark(version: int) -> Table:
