@@ -43,6 +43,11 @@ class GivenFirst:
     definitions: Mapping[tuple[str, str], Definition]
     rest: Source
 
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether a pod that nobody knows is gone."""
+        return self.rest.is_complete
+
     def pod(self, namespace: str, name: str, uid: str = "") -> Pod | None:
         """Return the pod, None when nobody knows it."""
         return self.pods.get((namespace, name)) or self.rest.pod(namespace, name, uid)

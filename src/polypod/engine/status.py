@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from polypod.cni.lists import NetworkList
 from polypod.cni.request import Request
-from polypod.engine import node_networks, primary_chain
+from polypod.engine import node_networks, primary_chain, readiness
 from polypod.engine.doors import Caller, Doors
 from polypod.errors import PolypodError, UnavailableError
 
@@ -17,10 +17,11 @@ def status(request: Request, caller: Caller, doors: Doors) -> None:
     """Return when ADD can be served.
 
     Raises:
-        UnavailableError: the primary's configuration is missing or broken.
+        UnavailableError: the primary is not ready, or its configuration is missing or broken.
         ForeignError: a plugin of the primary's says that it cannot.
     """
     del caller
+    readiness.check(doors)
     primary = _primary(doors)
     if primary is not None:
         primary_chain.ask("STATUS", primary, request, doors)

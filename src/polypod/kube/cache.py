@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -23,6 +24,8 @@ from polypod.nad.definition import Definition
 log = logging.getLogger("polypod.kube")
 DEFINITIONS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
 LIVE_S = 2.0
+APPEAR_S = 2.5
+LOOK_EVERY_S = 0.05
 NOT_FOUND = 404
 
 
@@ -126,6 +129,7 @@ class ApiSource:
     def __init__(self, client: Client, node: str) -> None:
         """Prepare the watches of one node; start() begins."""
         self._client = client
+        self._stopped = threading.Event()
         self._pods: Kept[Pod] = Kept(read_pod)
         self._definitions: Kept[Definition] = Kept(read_definition)
         self._watches = (
@@ -155,6 +159,7 @@ class ApiSource:
 
     def stop(self) -> None:
         """End the watches."""
+        self._stopped.set()
         for watch in self._watches:
             watch.stop()
 
@@ -167,6 +172,9 @@ class ApiSource:
         """Wait for both first lists; tell whether they are in."""
         return all(watch.wait_synced(timeout_s) for watch in self._watches)
 
+    is_complete = True
+    """The API server has every pod: one that it does not know is gone."""
+
     def pods(self) -> tuple[Pod, ...]:
         """Return the pods of this node."""
         return self._pods.all()
@@ -178,6 +186,9 @@ class ApiSource:
     def pod(self, namespace: str, name: str, uid: str = "") -> Pod | None:
         """Return a pod; one that is unknown, or known by another UID, is asked for once.
 
+        One that the server does not have is waited for a little: the kubelet may make a static
+        pod's sandbox before the server has the pod that stands for it.
+
         Raises:
             ApiError: the server refused.
             TryAgainError: it cannot be reached.
@@ -185,7 +196,17 @@ class ApiSource:
         known = self._pods.get(namespace, name)
         if known is not None and (not uid or known.uid == uid or known.static):
             return known
-        return self._live("/api/v1", "pods", namespace, name, METADATA, read_pod)
+        live = self._live("/api/v1", "pods", namespace, name, METADATA, read_pod)
+        return live if live is not None else self._appearing(namespace, name)
+
+    def _appearing(self, namespace: str, name: str) -> Pod | None:
+        """Wait for the watch to tell of a pod; None when it does not."""
+        end = time.monotonic() + APPEAR_S
+        while time.monotonic() < end and not self._stopped.wait(LOOK_EVERY_S):
+            known = self._pods.get(namespace, name)
+            if known is not None:
+                return known
+        return None
 
     def definition(self, namespace: str, name: str) -> Definition | None:
         """Return a definition; one that is unknown is asked for once.

@@ -49,6 +49,9 @@ class _Index:
 class ManifestSource:
     """Answers from the folder's files."""
 
+    is_complete = False
+    """Pods that no file describes may run on the node all the same."""
+
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Read the folder, so that what is wrong with it is in the log from the start."""
         self._directory = directory

@@ -9,6 +9,8 @@ from polypod.nad.definition import Definition
 class NoSource:
     """Knows no pods and no definitions."""
 
+    is_complete = False
+
     def pod(self, namespace: str, name: str, uid: str = "") -> Pod | None:
         """Return None."""
         del namespace, name, uid
