@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from polypod.cli import attachments, completion, explain, install, plugins, ps, shim, version
+from polypod.cli import attachments, completion, explain, install, plugins, ps, uninstall, version
 from polypod.cli.suggest import Verbs
 from polypod.errors import PolypodError
 
@@ -37,7 +37,7 @@ for verb in (
     ps.ps,
     explain.explain,
     install.install,
-    shim.uninstall,
+    uninstall.uninstall,
     plugins.plugin,
     completion.completion,
     version.version,

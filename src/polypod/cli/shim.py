@@ -23,12 +23,7 @@ def install_shim(directory: Path, links: bool) -> None:  # noqa: FBT001 - click 
     _show(place.install_shim(directory, links=links))
 
 
-@click.group("uninstall")
-def uninstall() -> None:
-    """Take Polypod's files off a node."""
-
-
-@uninstall.command("shim")
+@click.command("shim")
 @_folder
 def remove_shim(directory: Path) -> None:
     """Remove DIRECTORY/polypod and the links to it; what belongs to others stays."""

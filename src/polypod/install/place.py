@@ -93,13 +93,9 @@ def remove_shim(directory: Path) -> Placed:
     Raises:
         StorageError: the folder cannot be written.
     """
-    target = directory / SHIM_NAME
-    names = [directory / name for name in LINK_NAMES]
     try:
-        ours = [path for path in names if _is_link(path)]
-        ours += [path for path in directory.glob(f"{_TEMPORARY}*") if path.is_file()]
-        ours += [target] if is_ours(target) else []
-        for path in ours:
+        found = look(directory)
+        for path in found.ours:
             path.unlink(missing_ok=True)
         if directory.is_dir():
             _sync(directory)
@@ -108,6 +104,16 @@ def remove_shim(directory: Path) -> Placed:
             f"cannot take the shim out of {directory}: {error.strerror}",
             hint="the folder must be writable",
         ) from error
+    return found
+
+
+def look(directory: Path) -> Placed:
+    """Return what is ours in a folder, and which of our names belong to others."""
+    target = directory / SHIM_NAME
+    names = [directory / name for name in LINK_NAMES]
+    ours = [path for path in names if _is_link(path)]
+    ours += [path for path in directory.glob(f"{_TEMPORARY}*") if path.is_file()]
+    ours += [target] if is_ours(target) else []
     return Placed(
         tuple(ours),
         tuple(path for path in (*names, target) if path not in ours and os.path.lexists(path)),

@@ -1,0 +1,136 @@
+"""The DaemonSet, or the Job for one node, that runs `polypod uninstall` where an agent could not.
+
+On the host's network and without a service account: a node that Polypod broke can still run it.
+The work is an init container's; the container after it only waits, so that a DaemonSet that is
+ready has done its work on every node.
+"""
+
+from __future__ import annotations
+
+from polypod.install import agent
+from polypod.install.render import text
+from polypod.install.values import Values
+
+NAME = "polypod-uninstall"
+HEAD = "# Rendered by `polypod uninstall render`; do not edit, render again.\n"
+WAIT = "import signal; signal.sigwait({signal.SIGTERM})"
+SANDBOXES = "/run/netns"
+
+
+def plain(values: Values, *, node: str = "", purge: bool = False) -> str:
+    """Return everything for `kubectl apply -f`; with a node's name, a Job for that node."""
+    thing = job(values, node, purge=purge) if node else daemon_set(values, purge=purge)
+    return HEAD + text([agent.namespace(values), thing])
+
+
+def daemon_set(values: Values, *, purge: bool) -> dict[str, object]:
+    """Return the DaemonSet that repairs every node and then waits."""
+    labels = {"app.kubernetes.io/name": NAME}
+    waiting: dict[str, object] = {
+        "name": "done",
+        "image": values.image,
+        "imagePullPolicy": values.pull_policy,
+        "command": ["/usr/bin/python3", "-c", WAIT],
+        "resources": {"requests": {"cpu": "1m", "memory": "16Mi"}},
+        "securityContext": {
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    pod = {
+        **_pod(values),
+        "initContainers": [_worker(values, purge=purge)],
+        "containers": [waiting],
+        "terminationGracePeriodSeconds": 5,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": NAME, "namespace": values.namespace, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+
+
+def job(values: Values, node: str, *, purge: bool) -> dict[str, object]:
+    """Return the Job that repairs one node; it goes an hour after its end."""
+    pod = {
+        **_pod(values),
+        "nodeName": node,
+        "restartPolicy": "Never",
+        "containers": [_worker(values, purge=purge)],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": f"{NAME}-{node}"[:63].rstrip("-."), "namespace": values.namespace},
+        "spec": {
+            "backoffLimit": 2,
+            "ttlSecondsAfterFinished": 3600,
+            "template": {"spec": pod},
+        },
+    }
+
+
+def _pod(values: Values) -> dict[str, object]:
+    return {
+        "automountServiceAccountToken": False,
+        "hostNetwork": True,
+        "priorityClassName": "system-node-critical",
+        "tolerations": [{"operator": "Exists"}],
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "volumes": [
+            {"name": name, "hostPath": {"path": path} | ({"type": kind} if kind else {})}
+            for name, path, _, kind in _folders(values)
+        ],
+    }
+
+
+def _worker(values: Values, *, purge: bool) -> dict[str, object]:
+    platform = values.platform
+    arguments = [
+        "uninstall",
+        f"--conf-dir={platform.cni_conf}",
+        f"--shim-dir={platform.cni_bin}",
+        "--detach",
+    ]
+    return {
+        "name": "uninstall",
+        "image": values.image,
+        "imagePullPolicy": values.pull_policy,
+        "args": arguments + (["--purge"] if purge else []),
+        "env": [{"name": "POLYPOD_PROC_SYS", "value": agent.SYSCTL}],
+        "securityContext": {
+            "runAsUser": 0,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"], "add": list(agent.CAPABILITIES)},
+        },
+        "volumeMounts": [
+            {"name": name, "mountPath": inside}
+            | ({"mountPropagation": "HostToContainer"} if path == SANDBOXES else {})
+            for name, path, inside, _ in _folders(values)
+        ],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
+    """Return (volume, place on the node, place in the container, kind of hostPath)."""
+    make = "DirectoryOrCreate"
+    platform = values.platform
+    return (
+        ("shim", platform.cni_bin, platform.cni_bin, make),
+        ("conf", platform.cni_conf, platform.cni_conf, ""),
+        ("socket", "/run/polypod", "/run/polypod", make),
+        ("state", "/var/lib/polypod", "/var/lib/polypod", make),
+        ("leases", "/var/lib/cni", "/var/lib/cni", make),
+        ("run-leases", "/run/cni", "/run/cni", make),
+        # Nobody hands over descriptors of sandboxes here, as the shim does: paths are entered.
+        ("sandboxes", SANDBOXES, SANDBOXES, make),
+        ("sysctl", "/proc/sys", agent.SYSCTL, "Directory"),
+    )
