@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from polypod.cli import carry, made, offline, shim
-from polypod.cli.options import FOLDER, Place, examples
+from polypod.cli.options import FILE, FOLDER, Place, examples
 from polypod.daemon.options import SOCKET, STATE
 from polypod.engine import clear
 from polypod.errors import ConflictError, InvalidConfigError, PolypodError
@@ -21,7 +21,7 @@ from polypod.install.platforms import PLATFORMS
 from polypod.install.values import Values
 from polypod.plan.record import Record
 
-LEASES = Path("/var/lib/cni/networks")
+DATA = Path("/var/lib/cni")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class Wish:
     """What was asked for."""
 
     folders: Folders
+    data_root: Path | None
     detach: bool
     purge: bool
     dry_run: bool
@@ -60,6 +61,8 @@ _conf_dir = click.option("--conf-dir", help="Where its configuration lies, if el
 @_conf_dir
 @_shim_dir
 @click.option("--state", type=FOLDER, default=STATE, show_default=True, help="The state folder.")
+@click.option("--data-root", type=FOLDER, help="Where the daemon kept leases, if elsewhere.")
+@click.option("--socket", type=FILE, default=SOCKET, show_default=True, help="Its socket.")
 @click.option(
     "--root",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -78,6 +81,8 @@ def uninstall(  # noqa: PLR0913 - one argument an option
     conf_dir: str | None,
     shim_dir: str | None,
     state: Path,
+    data_root: Path | None,
+    socket: Path,
     root: Path,
     detach: bool,
     purge: bool,
@@ -96,16 +101,16 @@ def uninstall(  # noqa: PLR0913 - one argument an option
     folders = Folders(
         conf=_below(root, conf_dir or known.cni_conf),
         shim=_below(root, shim_dir or known.cni_bin),
-        socket=_below(root, str(SOCKET)),
+        socket=_below(root, str(socket)),
         state=_below(root, str(state)),
-        leases=_below(root, str(LEASES)),
+        leases=_below(root, str((data_root or DATA) / "networks")),
     )
     if detach and root != Path("/"):
         raise InvalidConfigError(
             "--detach enters the pods' namespaces, whose paths are the node's own",
             hint="run it on the node, or apply what `polypod uninstall render` prints",
         )
-    _run(Wish(folders=folders, detach=detach, purge=purge, dry_run=dry_run))
+    _run(Wish(folders=folders, data_root=data_root, detach=detach, purge=purge, dry_run=dry_run))
 
 
 uninstall.add_command(shim.remove_shim)
@@ -197,7 +202,8 @@ def _detach(decided: clear.Plan, wish: Wish) -> None:
         text = "would take back" if wish.dry_run else "took back"
         click.echo(f"{text} {record.ifname} of {_who(record)} ({record.display_name})")
     if decided.going and not wish.dry_run:
-        with offline.doors(Place(state=wish.folders.state)) as doors:
+        place = Place(state=wish.folders.state, data_root=wish.data_root)
+        with offline.doors(place) as doors:
             faults = clear.carry_out(decided, doors)
         if faults:
             raise _one(faults)
