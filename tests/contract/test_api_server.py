@@ -18,6 +18,7 @@ from polypod.testing.api_http import DEFINITIONS, EVENTS, PODS, Table
 from polypod.testing.api_server import FakeApiServer
 
 NODE = "node1"
+KEY = "k8s.v1.cni.cncf.io/networks"
 SOON_S = 15.0
 
 
@@ -62,13 +63,13 @@ def client(api: FakeApiServer) -> Iterator[Client]:
 
 @pytest.fixture
 def source(client: Client) -> Iterator[ApiSource]:
-    made = ApiSource(client, NODE)
+    made = ApiSource(client, NODE, appear_s=0.5)
     yield made
     made.stop()
 
 
 def test_what_was_there_before_the_watch_is_known(api: FakeApiServer, source: ApiSource) -> None:
-    api.put(PODS, pod("a", annotations={"k": "v"}))
+    api.put(PODS, pod("a", annotations={KEY: "v"}))
     api.put(DEFINITIONS, definition("net"))
 
     source.start()
@@ -76,7 +77,7 @@ def test_what_was_there_before_the_watch_is_known(api: FakeApiServer, source: Ap
     assert source.wait_synced(SOON_S)
     found = source.pod("default", "a")
     assert found is not None
-    assert found.annotations["k"] == "v" and found.uid
+    assert found.annotations[KEY] == "v" and found.uid
     assert source.definition("default", "net") is not None
 
 
@@ -231,7 +232,7 @@ def test_a_missing_object_and_a_missing_kind_are_404(api: FakeApiServer, client:
 
 
 def test_metadata_alone_is_enough_of_a_pod(api: FakeApiServer, client: Client) -> None:
-    api.put(PODS, pod("a", annotations={"k": "v"}))
+    api.put(PODS, pod("a", annotations={KEY: "v"}))
 
     raw = client.get(Query(path="/api/v1/namespaces/default/pods/a", accept=METADATA))
 

@@ -10,12 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
 
 import msgspec
 
-from polypod.errors import ApiError, DecodeError
+from polypod.errors import ApiError
+from polypod.kube import reading
 from polypod.kube.client import METADATA, METADATA_LIST, Client, Query
+from polypod.kube.kept import Item, Kept
 from polypod.kube.names import are_names
 from polypod.kube.pods import Pod
 from polypod.kube.reflector import Reflector
@@ -27,6 +28,8 @@ LIVE_S = 2.0
 APPEAR_S = 2.5
 LOOK_EVERY_S = 0.05
 NOT_FOUND = 404
+ASKED_FOR = ("k8s.v1.cni.cncf.io/", "v1.multus-cni.io/", "kubernetes.io/config.")
+ANSWERS = frozenset({"k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status"})
 
 
 class _Meta(msgspec.Struct):
@@ -51,7 +54,6 @@ class _DefinitionObject(msgspec.Struct):
 
 _decode_pod = msgspec.json.Decoder(_Object).decode
 _decode_definition = msgspec.json.Decoder(_DefinitionObject).decode
-Item = TypeVar("Item", Pod, Definition)
 
 
 def read_pod(raw: bytes) -> Pod:
@@ -61,8 +63,17 @@ def read_pod(raw: bytes) -> Pod:
         namespace=meta.namespace or "default",
         name=meta.name,
         uid=meta.uid or "",
-        annotations=meta.annotations or {},
+        annotations=_about_networks(meta.annotations),
     )
+
+
+def _about_networks(annotations: dict[str, str] | None) -> dict[str, str]:
+    """Return the annotations that somebody here asks for: others, and our own answer, are long."""
+    return {
+        key: value
+        for key, value in (annotations or {}).items()
+        if key.startswith(ASKED_FOR) and key not in ANSWERS
+    }
 
 
 def read_definition(raw: bytes) -> Definition:
@@ -72,66 +83,31 @@ def read_definition(raw: bytes) -> Definition:
         namespace=found.metadata.namespace or "default",
         name=found.metadata.name,
         config=found.spec.config if found.spec else None,
-        annotations=found.metadata.annotations or {},
+        annotations=_about_networks(found.metadata.annotations),
     )
 
 
-class Kept(Generic[Item]):
-    """One kind of object by (namespace, name); what cannot be read is logged and left out."""
+def pod_size(pod: Pod) -> int:
+    """Return the length of a pod's texts, in characters."""
+    return sum(len(key) + len(value) for key, value in pod.annotations.items())
 
-    def __init__(self, read: Callable[[bytes], Item]) -> None:
-        """Begin empty."""
-        self._read: Callable[[bytes], Item] = read
-        self._items: dict[tuple[str, str], Item] = {}
-        self._lock = threading.Lock()
 
-    def get(self, namespace: str, name: str) -> Item | None:
-        """Return one object."""
-        with self._lock:
-            return self._items.get((namespace, name))
-
-    def all(self) -> tuple[Item, ...]:
-        """Return every object."""
-        with self._lock:
-            return tuple(self._items.values())
-
-    def replace(self, objects: list[msgspec.Raw]) -> None:
-        """Forget everything else."""
-        items = [item for raw in objects if (item := self._parse(raw)) is not None]
-        with self._lock:
-            self._items = {(item.namespace, item.name): item for item in items}
-
-    def put(self, raw: msgspec.Raw) -> None:
-        """Take a new or changed object."""
-        item = self._parse(raw)
-        if item is not None:
-            with self._lock:
-                self._items[item.namespace, item.name] = item
-
-    def remove(self, raw: msgspec.Raw) -> None:
-        """Forget an object."""
-        item = self._parse(raw)
-        if item is not None:
-            with self._lock:
-                self._items.pop((item.namespace, item.name), None)
-
-    def _parse(self, raw: msgspec.Raw) -> Item | None:
-        try:
-            return self._read(bytes(raw))
-        except msgspec.DecodeError as error:
-            log.warning("object.unreadable cause=%r", str(error)[:200])
-            return None
+def definition_size(definition: Definition) -> int:
+    """Return the length of a definition's texts, in characters."""
+    notes = sum(len(key) + len(value) for key, value in definition.annotations.items())
+    return len(definition.config or "") + notes
 
 
 class ApiSource:
     """Answers from the two watches."""
 
-    def __init__(self, client: Client, node: str) -> None:
+    def __init__(self, client: Client, node: str, *, appear_s: float = APPEAR_S) -> None:
         """Prepare the watches of one node; start() begins."""
         self._client = client
+        self._appear_s = appear_s
         self._stopped = threading.Event()
-        self._pods: Kept[Pod] = Kept(read_pod)
-        self._definitions: Kept[Definition] = Kept(read_definition)
+        self._pods: Kept[Pod] = Kept(read_pod, pod_size)
+        self._definitions: Kept[Definition] = Kept(read_definition, definition_size)
         self._watches = (
             Reflector(
                 name="pods",
@@ -196,12 +172,14 @@ class ApiSource:
         known = self._pods.get(namespace, name)
         if known is not None and (not uid or known.uid == uid or known.static):
             return known
+        if not are_names(namespace, name):
+            return None
         live = self._live("/api/v1", "pods", namespace, name, METADATA, read_pod)
         return live if live is not None else self._appearing(namespace, name)
 
     def _appearing(self, namespace: str, name: str) -> Pod | None:
         """Wait for the watch to tell of a pod; None when it does not."""
-        end = time.monotonic() + APPEAR_S
+        end = time.monotonic() + self._appear_s
         while time.monotonic() < end and not self._stopped.wait(LOOK_EVERY_S):
             known = self._pods.get(namespace, name)
             if known is not None:
@@ -235,10 +213,9 @@ class ApiSource:
             return None
         path = f"{group}/namespaces/{namespace}/{plural}/{name}"
         try:
-            return read(self._client.get(Query(path=path, accept=accept), timeout_s=LIVE_S))
-        except msgspec.DecodeError as error:
-            raise DecodeError(f"API server: {namespace}/{name} is not readable") from error
+            raw = self._client.get(Query(path=path, accept=accept), timeout_s=LIVE_S)
         except ApiError as error:
             if error.status == NOT_FOUND:
                 return None
             raise
+        return reading.read(read, raw, f"{namespace}/{name}")

@@ -11,6 +11,7 @@ import http.client
 import random
 import socket
 import threading
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -23,8 +24,10 @@ from polypod.kube.access import Access, Trust
 REQUEST_S = 10.0
 SILENCE_MS = 30_000
 """TCP_USER_TIMEOUT: how long unacknowledged bytes may be out before the peer counts as gone."""
-MAX_ANSWER = 64 << 20
-MAX_LINE = 16 << 20
+MAX_ANSWER = 16 << 20
+MAX_LINE = 4 << 20
+"""An object of the API is at most 1.5 MiB in etcd."""
+CHUNK = 1 << 16
 KEPT = 4
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -51,6 +54,12 @@ class Query:
     def target(self) -> str:
         """Return path and query string."""
         return f"{self.path}?{urlencode(self.parameters)}" if self.parameters else self.path
+
+
+class TooLongError(TryAgainError):
+    """An answer is longer than anybody should keep in memory."""
+
+    hint = "look for very large objects of that kind, or for what answers between node and server"
 
 
 class Client:
@@ -136,13 +145,14 @@ class Client:
     def _exchange(
         self, method: str, query: Query, body: bytes | None, content_type: str, timeout_s: float
     ) -> tuple[int, bytes]:
+        until = time.monotonic() + timeout_s
         kept = self._take(timeout_s)
         if kept is not None:
             try:
-                return self._once(kept, method, query, body, content_type)
+                return self._once(kept, method, query, body, content_type, until)
             except _ClosedError:
                 pass  # closed by the server while it lay idle: ask again on a fresh one
-        return self._once(self._connect(timeout_s), method, query, body, content_type)
+        return self._once(self._connect(timeout_s), method, query, body, content_type, until)
 
     def _once(
         self,
@@ -151,14 +161,13 @@ class Client:
         query: Query,
         body: bytes | None,
         content_type: str,
+        until: float,
     ) -> tuple[int, bytes]:
         try:
             with _translated():
                 self._write(connection, method, query, body, content_type)
                 response = connection.getresponse()
-                answer = response.read(MAX_ANSWER)
-                if not response.isclosed():
-                    raise TryAgainError("the API server's answer is too long, or was cut off")
+                answer = _whole(response, connection.sock, until)
         except BaseException:
             connection.close()
             raise
@@ -283,6 +292,26 @@ def _refusal(status: int, body: bytes) -> ApiError:
     return ApiError(f"API server: {status} {words[:300]}", status=status)
 
 
+def _whole(response: http.client.HTTPResponse, sock: socket.socket | None, until: float) -> bytes:
+    """Read an answer to its end: not for ever, and not more than memory is for."""
+    parts: list[bytes] = []
+    size = 0
+    while part := response.read1(CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise TooLongError(f"API server: an answer is longer than {MAX_ANSWER >> 20} MiB")
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            raise TryAgainError("API server: an answer takes too long to arrive")
+        if sock is not None and sock.fileno() >= 0:
+            sock.settimeout(left_s)
+    if response.length:
+        raise TryAgainError("API server: an answer was cut off")
+    response.close()  # read to its end: the connection may be used again
+    return b"".join(parts)
+
+
 def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
     while True:
         with _translated():
@@ -290,7 +319,9 @@ def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
         if not line:
             return
         if not line.endswith(b"\n"):
-            raise TryAgainError("API server: an event is longer than 16 MiB, or was cut off")
+            if len(line) >= MAX_LINE:
+                raise TooLongError(f"API server: an event is longer than {MAX_LINE >> 20} MiB")
+            raise TryAgainError("API server: an event was cut off")
         yield line
 
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
 from polypod.errors import ApiError, DecodeError, PolypodError, TryAgainError
-from polypod.kube.client import Backoff, Client, Query
+from polypod.kube import reading
+from polypod.kube.client import Backoff, Client, Query, TooLongError
+from polypod.kube.paged import Pages
 
 log = logging.getLogger("polypod.kube")
 PAGE = 500
@@ -24,16 +27,6 @@ WATCH_S = 300
 SILENCE_S = WATCH_S + 30.0
 HASTY_S = 1.0
 GONE = 410
-
-
-class _ListMeta(msgspec.Struct):
-    resourceVersion: str | None = ""  # noqa: N815 - the API's word
-    next: str | None = msgspec.field(default="", name="continue")
-
-
-class _List(msgspec.Struct):
-    metadata: _ListMeta
-    items: list[msgspec.Raw] | None = None
 
 
 class _Event(msgspec.Struct):
@@ -53,7 +46,6 @@ class _Failure(msgspec.Struct):
     message: str | None = ""
 
 
-_decode_list = msgspec.json.Decoder(_List).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_version = msgspec.json.Decoder(_Versioned).decode
 _decode_failure = msgspec.json.Decoder(_Failure).decode
@@ -62,8 +54,8 @@ _decode_failure = msgspec.json.Decoder(_Failure).decode
 class Shelf(Protocol):
     """Where a reflector puts what it hears; called from one thread."""
 
-    def replace(self, objects: list[msgspec.Raw]) -> None:
-        """Forget everything else: these are all objects there are."""
+    def replace(self, objects: Iterable[msgspec.Raw]) -> None:
+        """Forget everything else, once all are read: these are all objects there are."""
         ...
 
     def put(self, raw: msgspec.Raw) -> None:
@@ -147,37 +139,18 @@ class Reflector:
 
     def _list(self) -> None:
         try:
-            objects, version = self._pages(PAGE)
+            self._version = self._read_all(PAGE)
         except ApiError as error:
             if error.status != GONE:
                 raise
-            objects, version = self._pages(0)  # a page's token expired: all in one answer
-        self.shelf.replace(objects)
-        self._version = version
+            self._version = self._read_all(0)  # a page's token expired: all in one answer
         self._synced.set()
 
-    def _pages(self, limit: int) -> tuple[list[msgspec.Raw], str]:
-        objects: list[msgspec.Raw] = []
-        token = ""
-        while True:
-            page = self._page(limit, token)
-            objects.extend(page.items or ())
-            token = page.metadata.next or ""
-            if not token:
-                return objects, page.metadata.resourceVersion or ""
-
-    def _page(self, limit: int, token: str) -> _List:
-        more = [("limit", str(limit))] if limit else []
-        more += [("continue", token)] if token else []
-        query = Query(
-            path=self.query.path,
-            parameters=(*self.query.parameters, *more),
-            accept=self.query.accept,
-        )
-        try:
-            return _decode_list(self.client.get(query, timeout_s=30.0))
-        except msgspec.DecodeError as error:
-            raise DecodeError(f"API server: a list of {self.name} is not readable") from error
+    def _read_all(self, limit: int) -> str:
+        """Fill the shelf; return the version that the watch begins at."""
+        pages = Pages(self.client, self.query, limit=limit)
+        self.shelf.replace(pages.objects())
+        return pages.version
 
     def _watch(self) -> None:
         query = Query(
@@ -202,16 +175,20 @@ class Reflector:
             if error.status == GONE:
                 raise _ExpiredError from error
             raise
+        except TooLongError:
+            self._version = ""  # it would come again
+            raise
 
     def _hear(self, line: bytes) -> None:
+        what = f"an event of {self.name}"
         try:
-            event = _decode_event(line)
+            event = reading.read(_decode_event, line, what)
             if event.type == "ERROR":
                 self._fail(event.object)
-            version = _decode_version(event.object).metadata.resourceVersion
-        except msgspec.DecodeError as error:
+            version = reading.read(_decode_version, event.object, what).metadata.resourceVersion
+        except DecodeError:
             self._version = ""
-            raise DecodeError(f"API server: an event of {self.name} is not readable") from error
+            raise
         if event.type in {"ADDED", "MODIFIED"}:
             self.shelf.put(event.object)
         elif event.type == "DELETED":
@@ -219,7 +196,7 @@ class Reflector:
         self._version = version or self._version
 
     def _fail(self, raw: msgspec.Raw) -> None:
-        failure = _decode_failure(raw)
+        failure = reading.read(_decode_failure, raw, "the end of a watch")
         if failure.code == GONE:
             raise _ExpiredError
         self._version = ""

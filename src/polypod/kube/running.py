@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from polypod.errors import DecodeError
+from polypod.kube import reading
 from polypod.kube.client import Client, Query
+from polypod.kube.paged import Pages
 
 PAGE = 50
 NETWORKS = ("k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network")
@@ -56,13 +57,7 @@ class _Pod(msgspec.Struct):
     status: _Status | None = None
 
 
-class _ListMeta(msgspec.Struct):
-    next: str | None = msgspec.field(default="", name="continue")
-
-
-class _List(msgspec.Struct):
-    metadata: _ListMeta
-    items: list[_Pod] | None = None
+_decode = msgspec.json.Decoder(_Pod).decode
 
 
 def asking(client: Client, node: str) -> tuple[Running, ...]:
@@ -96,16 +91,6 @@ def _is_asking(pod: _Pod) -> bool:
 
 
 def _pods(client: Client, node: str) -> Iterator[_Pod]:
-    token = ""
-    while True:
-        parameters = [("fieldSelector", f"spec.nodeName={node}"), ("limit", str(PAGE))]
-        parameters += [("continue", token)] if token else []
-        raw = client.get(Query(path="/api/v1/pods", parameters=tuple(parameters)))
-        try:
-            page = msgspec.json.decode(raw, type=_List)
-        except msgspec.DecodeError as error:
-            raise DecodeError("API server: a list of pods is not readable") from error
-        yield from page.items or ()
-        token = page.metadata.next or ""
-        if not token:
-            return
+    query = Query(path="/api/v1/pods", parameters=(("fieldSelector", f"spec.nodeName={node}"),))
+    for raw in Pages(client, query, limit=PAGE).objects():
+        yield reading.read(_decode, raw, "a pod")
