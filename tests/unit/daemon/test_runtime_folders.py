@@ -1,0 +1,93 @@
+"""Which folders a daemon works with, and what its log says of mounts that are not there."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from tests.grpc_server import GrpcServer
+
+from polypod.daemon.runtime_folders import Folders, settle
+from polypod.kube import cri
+from polypod.kube.protobuf import render
+
+
+@pytest.fixture
+def node() -> Generator[Path]:
+    """A node's folders, and a runtime at its socket that works with them."""
+    with tempfile.TemporaryDirectory(prefix="node-") as folder:
+        root = Path(folder)
+        for name in ("net.d", "bin", "bin2"):
+            (root / name).mkdir()
+        told = {"PluginConfDir": f"{root}/net.d", "PluginDirs": [f"{root}/bin", f"{root}/bin2"]}
+        answer = render((2, render((1, "cniconfig"), (2, json.dumps(told)))))
+        with GrpcServer(root / "sock", {cri.STATUS: lambda _: answer}):
+            yield root
+
+
+def test_without_a_runtime_the_usual_folders_are_taken() -> None:
+    assert settle(Folders(), None) == Folders(path=("/opt/cni/bin",))
+    assert settle(Folders(conf=Path("/c"), path=("/b",)), None) == Folders(
+        conf=Path("/c"), primary=Path("/c"), path=("/b",)
+    )
+
+
+def test_what_was_not_chosen_comes_from_the_runtime(
+    node: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    found = settle(Folders(), node / "sock")
+
+    assert found == Folders(primary=node / "net.d", path=(f"{node}/bin", f"{node}/bin2"))
+    assert [record.message.split()[0] for record in caplog.records] == ["runtime.folders"]
+
+
+def test_one_folder_to_write_brings_the_other(node: Path) -> None:
+    by_conf = settle(Folders(conf=node / "net.d"), node / "sock")
+    by_shim = settle(Folders(shim=node / "bin2"), node / "sock")
+
+    assert (by_conf.conf, by_conf.shim) == (node / "net.d", node / "bin")
+    assert (by_shim.conf, by_shim.shim) == (node / "net.d", node / "bin2")
+
+
+def test_what_was_chosen_wins_and_a_difference_is_said_with_a_hint(
+    node: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (node / "other").mkdir()
+    chosen = Folders(conf=node / "other", shim=node / "other", path=("/x",))
+
+    found = settle(chosen, node / "sock")
+
+    assert (found.conf, found.shim, found.primary) == (node / "other",) * 3
+    assert found.path == ("/x",)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.split()[:2] for line in said] == [
+        ["runtime.folder_differs", "what=configuration"],
+        ["runtime.folder_differs", "what=shim"],
+    ]
+    assert f"ours={node}/other runtime={node}/net.d" in said[0]
+    assert "mount the runtime's folder at its own path" in said[0]
+
+
+def test_a_folder_that_is_not_mounted_here_is_said(
+    node: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (node / "net.d").rmdir()
+
+    settle(Folders(), node / "sock")
+
+    assert f"runtime.folder_missing folder={node}/net.d" in caplog.text
+
+
+def test_a_runtime_that_does_not_answer_is_said_and_the_usual_folders_are_taken(
+    node: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = settle(Folders(), node / "nobody")
+
+    assert found == Folders(primary=Path("/etc/cni/net.d"), path=("/opt/cni/bin",))
+    assert "runtime.silent" in caplog.text
+    assert "conf=/etc/cni/net.d plugins=/opt/cni/bin" in caplog.text
