@@ -8,7 +8,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from polypod.daemon.options import Options
 from polypod.errors import PolypodError
+from polypod.nad import node_settings
+from polypod.nad.node_settings import NodeSettings, Reading
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,10 +25,18 @@ def parser() -> argparse.ArgumentParser:
     add("--manifests", type=Path, help="folder of NetworkAttachmentDefinition and Pod YAML")
     add("--status", type=Path, help="folder for network-status, NAMESPACE/POD.json")
     add("--primary", type=Path, help="the primary network's .conf or .conflist")
-    add("--networks", type=Path, help="folder of configurations that definitions only name")
+    add(
+        "--config", type=Path, metavar="FILE", help="settings, as YAML or JSON; options win over it"
+    )
+    add("--config-schema", action="store_true", help="print the JSON schema of that file, and end")
+    add(
+        "--networks",
+        type=Path,
+        help="folder of configurations that are only named (default: the file's confDir)",
+    )
     add("--data-root", type=Path, help="one more root under which a network's dataDir may lie")
     add("--spool", type=Path, help="where the shim keeps DELs (default: STATE/spool)")
-    add("--path", default="/opt/cni/bin", help="where foreign plugins are, colon separated")
+    add("--path", help="where foreign plugins are, colon separated (default: the file's binDir)")
     add(
         "--runtime-socket",
         type=Path,
@@ -40,8 +51,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="ask a running daemon to let go, and wait so long for its place (default: refuse)",
     )
-    add("--no-namespace-isolation", action="store_true", help="let pods use any namespace's NADs")
-    add("--global-namespaces", default="default", help="namespaces whose NADs all pods may use")
+    add(
+        "--namespace-isolation",
+        action=argparse.BooleanOptionalAction,
+        help="whether pods may only use NADs of their own namespace (default: yes)",
+    )
+    add("--global-namespaces", help="namespaces whose NADs all pods may use (default: default)")
     add("--in-cluster", action="store_true", help="take pods from the API server of this pod")
     add("--kubeconfig", type=Path, help="take pods from this API server (NODE_NAME: which node)")
     add("--conf-dir", type=Path, help="the node's CNI folder: find the primary, keep our file")
@@ -58,51 +73,87 @@ def parser() -> argparse.ArgumentParser:
         default=Path("/var/run/k8s.cni.cncf.io/devinfo"),
         help="where device plugins tell of their devices",
     )
-    add("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    add(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        help="how much the log says (default: info)",
+    )
     return options
 
 
 def main(words: list[str]) -> int:
     """Run the daemon until it is told to stop; return the exit code."""
     chosen = parser().parse_args(words)
+    if chosen.config_schema:
+        return _print_schema()
+    from polypod.daemon import settings_file
     from polypod.daemon.app import Daemon
-    from polypod.daemon.lines import LineFormatter
-    from polypod.daemon.options import Options
-    from polypod.install import place
 
-    output = logging.StreamHandler(sys.stderr)
-    output.setFormatter(LineFormatter())
-    logging.basicConfig(level=chosen.log_level.upper(), handlers=[output])
-    folder: Path | None = chosen.shim_dir
+    path: Path | None = chosen.config
     try:
-        Daemon(
-            Options(
-                socket=chosen.socket,
-                state=chosen.state,
-                manifests=chosen.manifests,
-                status=chosen.status,
-                primary=chosen.primary,
-                networks=chosen.networks,
-                data_root=chosen.data_root,
-                spool=chosen.spool,
-                path=tuple(part for part in chosen.path.split(":") if part),
-                runtime=chosen.runtime_socket,
-                shim=place.shim_binary() if chosen.runtime_socket else None,
-                metrics=chosen.metrics,
-                threads=chosen.threads,
-                stand_by_s=chosen.stand_by,
-                namespace_isolation=not chosen.no_namespace_isolation,
-                global_namespaces=frozenset(chosen.global_namespaces.split(",")),
-                kubeconfig=chosen.kubeconfig,
-                in_cluster=chosen.in_cluster,
-                conf_dir=chosen.conf_dir,
-                kubelet=chosen.kubelet,
-                device_info=chosen.device_info,
-                place_shim=partial(place.install_shim, folder, links=False) if folder else None,
-                remove_shim=partial(place.remove_shim, folder) if folder else None,
-            )
-        ).run()
+        reading = settings_file.read(path) if path else Reading(settings=NodeSettings())
+        _log_at(chosen.log_level or reading.settings.log_level)
+        if path is not None:
+            settings_file.tell(reading, path)
+        Daemon(options_of(chosen, reading)).run()
     except PolypodError as error:
         print(f"polypod daemon: {error.cause}\n  hint: {error.hint}", file=sys.stderr)
         return 1
     return 0
+
+
+def options_of(chosen: argparse.Namespace, reading: Reading) -> Options:
+    """Return what the daemon is told: what the command line does not say is the file's."""
+    from polypod.install import place
+
+    settings = reading.settings
+    isolation, spaces = chosen.namespace_isolation, chosen.global_namespaces
+    folder: Path | None = chosen.shim_dir
+    ready = settings.readiness_indicator_file
+    return Options(
+        socket=chosen.socket,
+        state=chosen.state,
+        manifests=chosen.manifests,
+        status=chosen.status,
+        primary=chosen.primary,
+        networks=chosen.networks or Path(settings.conf_dir),
+        data_root=chosen.data_root,
+        spool=chosen.spool,
+        path=tuple(part for part in (chosen.path or settings.bin_dir).split(":") if part),
+        runtime=chosen.runtime_socket,
+        shim=place.shim_binary() if chosen.runtime_socket else None,
+        metrics=chosen.metrics,
+        threads=chosen.threads,
+        stand_by_s=chosen.stand_by,
+        namespace_isolation=settings.namespace_isolation if isolation is None else isolation,
+        global_namespaces=frozenset(spaces.split(",") if spaces else settings.global_namespaces),
+        multus_namespace=settings.multus_namespace,
+        cluster_network="" if chosen.primary else settings.cluster_network,
+        default_networks=settings.default_networks,
+        system_namespaces=frozenset(settings.system_namespaces),
+        auxiliary_chain=settings.auxiliary_cni_chain_name,
+        ready_file=Path(ready) if ready else None,
+        multus_cache=Path(settings.cni_dir) if "cniDir" in reading.given else None,
+        kubeconfig=chosen.kubeconfig,
+        in_cluster=chosen.in_cluster,
+        conf_dir=chosen.conf_dir,
+        kubelet=chosen.kubelet,
+        device_info=chosen.device_info,
+        place_shim=partial(place.install_shim, folder, links=False) if folder else None,
+        remove_shim=partial(place.remove_shim, folder) if folder else None,
+    )
+
+
+def _print_schema() -> int:
+    import json
+
+    print(json.dumps(node_settings.schema(), indent=2))
+    return 0
+
+
+def _log_at(level: str) -> None:
+    from polypod.daemon.lines import LineFormatter
+
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(LineFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[output])

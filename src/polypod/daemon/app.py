@@ -13,10 +13,11 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import FrameType
 
+from polypod.cni.lists import NetworkList
 from polypod.daemon import cluster, doors, farewell, owner
 from polypod.daemon.cluster import Cluster
 from polypod.daemon.dispatch import MIN_THREADS
@@ -26,6 +27,7 @@ from polypod.daemon.node_files import NodeFiles
 from polypod.daemon.options import Options
 from polypod.daemon.owner import OwnerLock
 from polypod.daemon.term import Front, Term
+from polypod.engine import node_networks
 from polypod.engine.doors import Doors
 from polypod.errors import ConflictError, InvalidConfigError, PolypodError
 from polypod.store.conf_folder import ConfFolder
@@ -117,6 +119,10 @@ class Daemon:
         if files is not None:
             files.place_shim()
         opened = doors.open_doors(options, joined)
+        ready = opened.ready
+        if files is not None:
+            files.primary = named_primary(options, opened)
+            files.is_ready = lambda: ready is None or ready.is_there
         missed = joined.missed(opened.journal, doors.multus_cache(options)) if joined else None
         begun = tuple(one for one in (files, missed) if one is not None)
         front = Front(
@@ -125,6 +131,7 @@ class Daemon:
             threads=max(MIN_THREADS, options.threads),
             metrics=options.metrics,
             on_ready=lambda: _start(begun),
+            is_primary_ready=lambda: ready is None or ready.is_there,
             missed=missed.pods if missed is not None else tuple,
         )
         try:
@@ -160,6 +167,21 @@ def node_files(options: Options, joined: Cluster | None = None) -> NodeFiles | N
         conf=ConfFolder(folder),
         on_theft=joined.tell_theft if joined is not None else lambda _name: None,
     )
+
+
+def named_primary(
+    options: Options, opened: Doors
+) -> Callable[[], tuple[str, NetworkList] | None] | None:
+    """Return what finds the primary that the operator named, None where nobody named one."""
+    name = str(options.primary or options.cluster_network)
+    if not name:
+        return None
+
+    def find() -> tuple[str, NetworkList] | None:
+        network = node_networks.cluster_network(opened)
+        return None if network is None else (name, network)
+
+    return find
 
 
 def _start(begun: Iterable[NodeFiles | Missed]) -> None:
@@ -210,7 +232,7 @@ def _served(options: Options) -> str:
         state=options.state,
         pods=_pods(options),
         status=options.status or "none",
-        primary=options.primary or options.conf_dir or "none",
+        primary=options.primary or options.cluster_network or options.conf_dir or "none",
         path=":".join(options.path),
         metrics=options.metrics or "none",
         threads=options.threads,

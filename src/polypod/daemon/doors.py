@@ -23,6 +23,7 @@ from polypod.store.journal import SqliteJournal
 from polypod.store.leases import LeaseFiles
 from polypod.store.multus_cache import MultusCache
 from polypod.store.networks import NetworkFiles
+from polypod.store.readiness import ReadinessFile
 
 
 def boot_id() -> str:
@@ -53,9 +54,15 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
             path=options.path,
             namespace_isolation=options.namespace_isolation,
             global_namespaces=options.global_namespaces,
+            multus_namespace=options.multus_namespace,
+            cluster_network="" if _primary(options) else options.cluster_network,
+            default_networks=options.default_networks,
+            system_namespaces=options.system_namespaces,
+            auxiliary_chain=options.auxiliary_chain,
             boot_id=boot_id(),
         ),
         cache=multus_cache(options),
+        ready=ready_file(options),
         devices=KubeletDevices(
             kubelet=options.kubelet,
             client=joined.client if joined else None,
@@ -67,7 +74,12 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
 
 def multus_cache(options: Options) -> MultusCache:
     """Return what Multus and libcni kept on this node."""
-    return MultusCache(_data(options) / "multus")
+    return MultusCache(options.multus_cache or _data(options) / "multus")
+
+
+def ready_file(options: Options) -> ReadinessFile | None:
+    """Return what tells whether the primary can attach pods, None when nobody does."""
+    return ReadinessFile(options.ready_file) if options.ready_file is not None else None
 
 
 def _data(options: Options) -> Path:
@@ -87,9 +99,17 @@ def _status(options: Options, joined: Cluster | None) -> StatusSink:
 
 
 def _networks(options: Options) -> Networks:
-    if options.conf_dir is not None and options.primary is None:
+    primary = _primary(options)
+    if options.conf_dir is not None and primary is None:
         return ConfFolder(options.conf_dir, options.networks)
-    return NetworkFiles(options.primary, options.networks)
+    return NetworkFiles(primary, options.networks)
+
+
+def _primary(options: Options) -> Path | None:
+    """Return the primary's file, where the operator named one."""
+    if options.primary is None and "/" in options.cluster_network:
+        return Path(options.cluster_network)
+    return options.primary
 
 
 def plugins_mounts(options: Options) -> RuntimeMounts | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polypod.cni import node
+from polypod.cni.lists import NetworkList
 from polypod.errors import PolypodError
 from polypod.store.conf_folder import Changes, ConfFolder
 
@@ -34,8 +35,15 @@ class NodeFiles:
     conf: ConfFolder
     on_theft: Callable[[str], None] = field(default=lambda _name: None)
     """Is told the name under which somebody put our configuration aside."""
+    primary: Callable[[], tuple[str, NetworkList] | None] | None = None
+    """Returns the network of every pod's first interface, and what to call it in the log; None:
+    it is found in the folder."""
+    is_ready: Callable[[], bool] = field(default=lambda: True)
+    """Tells whether the primary can attach pods: before that our configuration is not written."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _told: str = ""
+    """What was last said to be missing, so that it is said once."""
 
     def start(self) -> None:
         """Write the configuration, and keep it, in a thread of its own."""
@@ -64,7 +72,7 @@ class NodeFiles:
                 try:
                     self.look()
                 except PolypodError as error:
-                    log.error("node.unwritten cause=%r", error.cause)  # noqa: TRY400
+                    self._say(error.cause)
                 if changes.wait(LOOK_EVERY_S):
                     self._stop.wait(0.05)  # a burst of changes is one
         finally:
@@ -76,13 +84,22 @@ class NodeFiles:
         Raises:
             PolypodError: the folder refuses.
         """
-        choice = self.conf.choice()
+        if not self.is_ready():
+            self._say("the primary network is not ready")
+            return
+        choice = (self.primary or self.conf.found)()
         if choice is None:
             return  # never an empty file: without a primary there is nothing to say
+        self._told = ""
         self._notice_theft()
         name, primary = choice
         if self.conf.place(node.render(primary)):
             log.info("node.configured primary=%s network=%s", name, primary.name)
+
+    def _say(self, cause: str) -> None:
+        if cause != self._told:
+            log.error("node.unwritten cause=%r", cause)
+            self._told = cause
 
     def _notice_theft(self) -> None:
         thief = node.stolen(self.conf.content())

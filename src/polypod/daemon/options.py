@@ -35,6 +35,17 @@ class Options:
     """How long to wait for another daemon to let go; 0 refuses at once."""
     namespace_isolation: bool = True
     global_namespaces: frozenset[str] = frozenset({"default"})
+    multus_namespace: str = "kube-system"
+    cluster_network: str = ""
+    """The network of every pod's first interface: a name, or a path; empty: the primary's file."""
+    default_networks: tuple[str, ...] = ()
+    system_namespaces: frozenset[str] = frozenset({"kube-system"})
+    """Namespaces whose pods get no default networks."""
+    auxiliary_chain: str = ""
+    ready_file: Path | None = None
+    """The file that the primary writes when it can attach pods."""
+    multus_cache: Path | None = None
+    """What Multus kept of its pods; None for `multus` below the data root."""
     kubeconfig: Path | None = None
     in_cluster: bool = False
     """Pods and definitions come from the API server that runs this pod."""

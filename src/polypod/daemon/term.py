@@ -44,6 +44,8 @@ class Front:
     """HOST:PORT of the health page; empty for none."""
     on_ready: Callable[[], None] = field(default=lambda: None)
     """Called when pods can be attached."""
+    is_primary_ready: Callable[[], bool] = field(default=lambda: True)
+    """Tells whether the primary network is: without it the node is not, whatever we can do."""
     missed: Callable[[], Iterable[tuple[str, str]]] = field(default=tuple)
     """Names pods that started without us, for the metrics."""
 
@@ -125,7 +127,11 @@ class Term:
     def _open_page(self) -> HealthPage | None:
         if not self._front.metrics:
             return None
-        page = HealthPage(self._front.metrics, self._metrics, lambda: self._is_ready)
+        page = HealthPage(
+            self._front.metrics,
+            self._metrics,
+            lambda: self._is_ready and self._front.is_primary_ready(),
+        )
         page.start()
         return page
 

@@ -6,7 +6,6 @@ can be read here, by the daemon and by whoever reports on a switch.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -171,6 +170,8 @@ def _unwrapped(table: Mapping[str, object]) -> Mapping[str, object]:
 
 def _guess(key: str) -> str:
     """Return a hint for a key that nobody knows."""
+    import difflib  # for the rare reader who needs it
+
     spelling = {known.casefold(): known for known in (*KEYS, *_folded.values())}
     near = difflib.get_close_matches(key.casefold()[:100], spelling, n=1)
     return f"did you mean {spelling[near[0]]}?" if near else "nobody reads it"

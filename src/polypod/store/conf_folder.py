@@ -39,14 +39,23 @@ class ConfFolder:
         Raises:
             StorageError: there is none yet.
         """
-        found = self.choice()
+        found = self.found()
         if found is None:
             raise StorageError(
                 f"there is no primary network's configuration in {self._folder}",
                 hint="the primary network must be installed first; Polypod adds to it",
                 code=11,
             )
-        return self._extended(*found)
+        return found[1]
+
+    def found(self) -> tuple[str, lists.NetworkList] | None:
+        """Return the primary's file and its network with what is chained to it, None without one.
+
+        Raises:
+            InvalidConfigError: a file that is chained to it is broken.
+        """
+        chosen = self.choice()
+        return None if chosen is None else (chosen[0], self._extended(*chosen))
 
     def _extended(self, name: str, primary: lists.NetworkList) -> lists.NetworkList:
         """Add what is chained to the primary, if there is a folder of its name."""
