@@ -26,6 +26,7 @@ class Asked:
     namespace: str
     cni_bin: str | None
     cni_conf: str | None
+    kubelet: str | None
     isolation: bool
 
 
@@ -55,6 +56,7 @@ class Asked:
 @click.option("--namespace", default="polypod-system", show_default=True)
 @click.option("--cni-bin", help="folder of the runtime's plugins, when it is not the platform's")
 @click.option("--cni-conf", help="folder of the runtime's configuration, likewise")
+@click.option("--kubelet", help="the kubelet's folder, likewise")
 @click.option(
     "--no-namespace-isolation", is_flag=True, help="let pods use any namespace's networks"
 )
@@ -71,6 +73,7 @@ def render_(  # noqa: PLR0913 - one argument an option
     namespace: str,
     cni_bin: str | None,
     cni_conf: str | None,
+    kubelet: str | None,
     no_namespace_isolation: bool,
 ) -> None:
     """Render what runs Polypod on every node of a cluster.
@@ -91,6 +94,7 @@ def render_(  # noqa: PLR0913 - one argument an option
         namespace=namespace,
         cni_bin=cni_bin,
         cni_conf=cni_conf,
+        kubelet=kubelet,
         isolation=not no_namespace_isolation,
     )
     written = _files(form, _values(around, asked))
@@ -110,6 +114,7 @@ def _values(around: surroundings.Surroundings, asked: Asked) -> Values:
             known,
             cni_bin=asked.cni_bin or known.cni_bin,
             cni_conf=asked.cni_conf or known.cni_conf,
+            kubelet=asked.kubelet or known.kubelet,
         ),
         namespace=asked.namespace,
         image=asked.image or Values().image,

@@ -12,6 +12,11 @@ SYSCTL = "/host/proc/sys"
 """Where the container sees a /proc/sys that can be written."""
 PLUGIN_STORE = "plugin-store"
 """The volume of the folder that links in the plugin folder point into."""
+KUBELET = "/var/lib/kubelet"
+"""Where the agent sees the kubelet's folders, wherever they are on the node."""
+DEVICE_INFO = "/var/run/k8s.cni.cncf.io"
+READ_ONLY = frozenset({"pod-resources", "device-plugins"})
+"""Folders that are the kubelet's: asked and read, never written."""
 STAND_BY_S = 60
 """How long a new agent waits for the old one of its node to let go."""
 CAPABILITIES = (
@@ -78,6 +83,10 @@ def _container(values: Values) -> dict[str, object]:
             "readOnlyRootFilesystem": True,
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)},
+            # The runtime's default profile forbids writes below /proc/sys/net, by path.
+            "appArmorProfile": {"type": "Unconfined"},
+            # The shim, in the runtime's domain, connects to the agent's socket.
+            "seLinuxOptions": {"type": "spc_t"},
         },
         "readinessProbe": _probe("readyz", values, period_s=5),
         "livenessProbe": _probe("healthz", values, period_s=10),
@@ -145,6 +154,11 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
         ("run-leases", "/run/cni", "/run/cni", make),
         # The runtime mounts /proc/sys read-only; this view of it is writable, per namespace.
         ("sysctl", "/proc/sys", SYSCTL, "Directory"),
+        # Which devices the kubelet gave to a pod: its socket, and what it keeps on disk.
+        ("pod-resources", f"{platform.kubelet}/pod-resources", f"{KUBELET}/pod-resources", make),
+        ("device-plugins", f"{platform.kubelet}/device-plugins", f"{KUBELET}/device-plugins", make),
+        # What device plugins tell of a device, and a copy for each attachment. No kind, as above.
+        ("device-info", DEVICE_INFO, DEVICE_INFO, ""),
     )
 
 
@@ -162,7 +176,8 @@ def _volumes(values: Values) -> list[dict[str, object]]:
 
 def _mounts(values: Values) -> list[dict[str, object]]:
     found: list[dict[str, object]] = [
-        {"name": name, "mountPath": inside} for name, _, inside, _ in _folders(values)
+        {"name": name, "mountPath": inside} | ({"readOnly": True} if name in READ_ONLY else {})
+        for name, _, inside, _ in _folders(values)
     ]
     store = values.platform.plugin_store
     if store:  # a plugin that is a link into it is found only if its end is seen

@@ -107,6 +107,8 @@ globalNamespaces: {json.dumps(values.global_namespaces.split(","))}
 # Where the container runtime looks for plugins and for its network's configuration.
 cniBinDir: {values.platform.cni_bin}
 cniConfDir: {values.platform.cni_conf}
+# The kubelet's folder: it is asked there which devices a pod has.
+kubeletDir: {values.platform.kubelet}
 resources: {json.dumps({"requests": dict(values.requests), "limits": dict(values.limits)})}
 tolerations: [{{"operator": "Exists"}}]
 nodeSelector: {{"kubernetes.io/os": "linux"}}
@@ -129,6 +131,7 @@ def _schema() -> Object:
             "globalNamespaces": {"type": "array", "items": word},
             "cniBinDir": folder,
             "cniConfDir": folder,
+            "kubeletDir": folder,
             "resources": {"type": "object"},
             "tolerations": {"type": "array", "items": {"type": "object"}},
             "nodeSelector": {"type": "object", "additionalProperties": {"type": "string"}},

@@ -1,7 +1,7 @@
 """What the agent may do at the API server, and the policy that narrows it to its own node's pods.
 
-Complete (docs/adr): read definitions and pods, write one annotation of this node's pods, write
-events. A role cannot say "only the annotation" or "only this node": the admission policy does.
+Complete (docs/adr): read definitions, pods and what their claims stand for, write one annotation of
+this node's pods, write events. A role cannot say "only the annotation" or "only this node": the admission policy does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from polypod.install.crd import GROUP, PLURAL
 from polypod.install.values import Values
 
 ANNOTATION = "k8s.v1.cni.cncf.io/network-status"
+DYNAMIC = "resource.k8s.io"
 _NODE = "authentication.kubernetes.io/node-name"
 
 
@@ -33,6 +34,9 @@ def cluster_role(values: Values) -> dict[str, object]:
             {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
             {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
             {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+            # Which network devices a pod's claims stand for: the claim names, the slices tell.
+            {"apiGroups": [DYNAMIC], "resources": ["resourceclaims"], "verbs": ["get"]},
+            {"apiGroups": [DYNAMIC], "resources": ["resourceslices"], "verbs": ["list"]},
         ],
     }
 

@@ -101,6 +101,7 @@ def in_chart(values: Values) -> Values:
             PLATFORMS[values.platform.name],
             cni_bin=expression("cniBinDir"),
             cni_conf=expression("cniConfDir"),
+            kubelet=expression("kubeletDir"),
         ),
         name="polypod",
         namespace="{{ .Release.Namespace }}",

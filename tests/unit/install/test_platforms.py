@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,3 +106,20 @@ def test_k3s_is_told_to_leave_the_first_network_to_others(primary: str) -> None:
 
     assert found == {"flannel-backend": "none", "disable-network-policy": True}
     assert "k3s-server.yaml" not in extras.files("k3s", "flannel")
+
+
+def test_the_kubelets_folders_are_seen_at_one_place_and_not_written() -> None:
+    platform = replace(PLATFORMS["kubeadm"], kubelet="/var/lib/k0s/kubelet")
+    found: Any = agent.daemon_set(Values(platform=platform))
+    volumes = {
+        v["name"]: v["hostPath"]["path"] for v in found["spec"]["template"]["spec"]["volumes"]
+    }
+
+    for name in ("pod-resources", "device-plugins"):
+        mount = mounts(found)[f"/var/lib/kubelet/{name}"]
+        assert mount == {
+            "name": name,
+            "mountPath": f"/var/lib/kubelet/{name}",
+            "readOnly": True,
+        }
+        assert volumes[name] == f"/var/lib/k0s/kubelet/{name}"
