@@ -6,18 +6,20 @@ whose event is still on its way starts all the same. Reading pods is limited to 
 
 from __future__ import annotations
 
+import http
 import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
-import msgspec
-
-from polypod.errors import ApiError
+from polypod.errors import ApiError, PolypodError, TryAgainError
 from polypod.kube import reading
 from polypod.kube.client import METADATA, METADATA_LIST, Client, Query
 from polypod.kube.kept import Item, Kept
+from polypod.kube.last_known import EVERY_S, Disk, Known, LastKnown
 from polypod.kube.names import are_names
+from polypod.kube.objects import definition_size, pod_size, read_definition, read_pod
 from polypod.kube.pods import Pod
 from polypod.kube.reflector import Reflector
 from polypod.nad.definition import Definition
@@ -27,87 +29,46 @@ DEFINITIONS = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions"
 LIVE_S = 2.0
 APPEAR_S = 2.5
 LOOK_EVERY_S = 0.05
+AWAY_S = 2.0
+"""So long a server that was away is not asked again for what the disk has."""
+STOP_S = 2.0
 NOT_FOUND = 404
-ASKED_FOR = ("k8s.v1.cni.cncf.io/", "v1.multus-cni.io/", "kubernetes.io/config.")
-ANSWERS = frozenset({"k8s.v1.cni.cncf.io/network-status", "k8s.v1.cni.cncf.io/networks-status"})
 
 
-class _Meta(msgspec.Struct):
-    name: str
-    namespace: str | None = ""
-    uid: str | None = ""
-    annotations: dict[str, str] | None = None
-
-
-class _Object(msgspec.Struct):
-    metadata: _Meta
-
-
-class _Spec(msgspec.Struct):
-    config: str | None = None
-
-
-class _DefinitionObject(msgspec.Struct):
-    metadata: _Meta
-    spec: _Spec | None = None
-
-
-_decode_pod = msgspec.json.Decoder(_Object).decode
-_decode_definition = msgspec.json.Decoder(_DefinitionObject).decode
-
-
-def read_pod(raw: bytes) -> Pod:
-    """Return a pod from its JSON (or from that of its metadata alone)."""
-    meta = _decode_pod(raw).metadata
-    return Pod(
-        namespace=meta.namespace or "default",
-        name=meta.name,
-        uid=meta.uid or "",
-        annotations=_about_networks(meta.annotations),
-    )
-
-
-def _about_networks(annotations: dict[str, str] | None) -> dict[str, str]:
-    """Return the annotations that somebody here asks for: others, and our own answer, are long."""
-    return {
-        key: value
-        for key, value in (annotations or {}).items()
-        if key.startswith(ASKED_FOR) and key not in ANSWERS
-    }
-
-
-def read_definition(raw: bytes) -> Definition:
-    """Return a network definition from its JSON."""
-    found = _decode_definition(raw)
-    return Definition(
-        namespace=found.metadata.namespace or "default",
-        name=found.metadata.name,
-        config=found.spec.config if found.spec else None,
-        annotations=_about_networks(found.metadata.annotations),
-    )
-
-
-def pod_size(pod: Pod) -> int:
-    """Return the length of a pod's texts, in characters."""
-    return sum(len(key) + len(value) for key, value in pod.annotations.items())
-
-
-def definition_size(definition: Definition) -> int:
-    """Return the length of a definition's texts, in characters."""
-    notes = sum(len(key) + len(value) for key, value in definition.annotations.items())
-    return len(definition.config or "") + notes
+def _is_away(error: PolypodError) -> bool:
+    """Tell whether the server could not be asked; one that refuses is there."""
+    if isinstance(error, ApiError):
+        return error.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, TryAgainError)
 
 
 class ApiSource:
     """Answers from the two watches."""
 
-    def __init__(self, client: Client, node: str, *, appear_s: float = APPEAR_S) -> None:
-        """Prepare the watches of one node; start() begins."""
+    def __init__(
+        self,
+        client: Client,
+        node: str,
+        *,
+        disk: Disk | None = None,
+        keep_every_s: float = EVERY_S,
+        appear_s: float = APPEAR_S,
+    ) -> None:
+        """Prepare the watches of one node; start() begins.
+
+        `disk` keeps what was known last, for a start without API server.
+        """
         self._client = client
+        self.reads = {"pods": 0, "definitions": 0}
+        """How often an object was not in memory, and was asked for."""
         self._appear_s = appear_s
         self._stopped = threading.Event()
         self._pods: Kept[Pod] = Kept(read_pod, pod_size)
         self._definitions: Kept[Definition] = Kept(read_definition, definition_size)
+        self._last = LastKnown(disk, self._known, every_s=keep_every_s) if disk else None
+        if self._last is not None:
+            self._pods.on_change = self._definitions.on_change = self._last.note_change
+        self._away_until = 0.0
         self._watches = (
             Reflector(
                 name="pods",
@@ -130,6 +91,8 @@ class ApiSource:
 
     def start(self) -> None:
         """Begin to watch."""
+        if self._last is not None:
+            self._last.start()
         for watch in self._watches:
             watch.start()
 
@@ -138,6 +101,8 @@ class ApiSource:
         self._stopped.set()
         for watch in self._watches:
             watch.stop()
+        if self._last is not None:
+            self._last.stop(STOP_S)
 
     @property
     def is_synced(self) -> bool:
@@ -174,7 +139,12 @@ class ApiSource:
             return known
         if not are_names(namespace, name):
             return None
-        live = self._live("/api/v1", "pods", namespace, name, METADATA, read_pod)
+        last = None if self._last is None else partial(self._last.pod, namespace, name, uid)
+        live = self._live_or_last(
+            self._watches[0],
+            partial(self._live, "/api/v1", "pods", namespace, name, METADATA, read_pod),
+            last,
+        )
         return live if live is not None else self._appearing(namespace, name)
 
     def _appearing(self, namespace: str, name: str) -> Pod | None:
@@ -197,7 +167,39 @@ class ApiSource:
         if known is not None:
             return known
         group, _, plural = DEFINITIONS.rpartition("/")
-        return self._live(group, plural, namespace, name, "application/json", read_definition)
+        last = None if self._last is None else partial(self._last.definition, namespace, name)
+        accept = "application/json"
+        return self._live_or_last(
+            self._watches[1],
+            partial(self._live, group, plural, namespace, name, accept, read_definition),
+            last,
+        )
+
+    def _live_or_last(
+        self,
+        watch: Reflector,
+        live: Callable[[], Item | None],
+        last: Callable[[], Item | None] | None,
+    ) -> Item | None:
+        """Ask the server; while nothing was heard of it yet and it is away, what was known last."""
+        if last is None or watch.is_synced:
+            return live()
+        if time.monotonic() < self._away_until and (found := last()) is not None:
+            return found
+        try:
+            return live()
+        except PolypodError as error:
+            if not _is_away(error):
+                raise
+            self._away_until = time.monotonic() + AWAY_S
+            found = last()
+            if found is None:
+                raise
+            log.warning("cache.last_known object=%s/%s", found.namespace, found.name)
+            return found
+
+    def _known(self) -> Known | None:
+        return (self.pods(), self.definitions()) if self.is_synced else None
 
     def _live(
         self,
@@ -211,6 +213,7 @@ class ApiSource:
         """Ask for one object; a name that no object can have is not asked for."""
         if not are_names(namespace, name):
             return None
+        self.reads["pods" if plural == "pods" else "definitions"] += 1
         path = f"{group}/namespaces/{namespace}/{plural}/{name}"
         try:
             raw = self._client.get(Query(path=path, accept=accept), timeout_s=LIVE_S)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 CONFIG_SOURCE = "kubernetes.io/config.source"
+HASH = "kubernetes.io/config.hash"
+"""A static pod's: what the runtime knows as its UID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
