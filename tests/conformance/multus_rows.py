@@ -45,37 +45,17 @@ SECTIONS: Mapping[str, tuple[str, str]] = {
 """Numbers by section, as the vectors have them."""
 
 _API = "needs an API server"
-_OWN_KEYS = "a key of the reference's own configuration; ours is the daemon's command line"
-_CLUSTER = "clusterNetwork and defaultNetworks are names in the API; our primary is a file"
 
 LEFT_OUT: Mapping[str, str] = {
     "B39": "a type of the reference's client library, which its meta-plugin does not use",
-    "D04": _OWN_KEYS,
-    "D05": f"{_OWN_KEYS} (--global-namespaces, whose default is the same)",
-    "D08": "there is one primary, not a list of delegates",
+    "D08": "there is one primary, not a list of delegates; defaultNetworks are the others",
     "D10": "a primary may be left out: then a pod has its secondary networks only",
-    "D13": _OWN_KEYS,
-    "D14": _OWN_KEYS,
-    "D16": _OWN_KEYS,
-    "D17": f"{_OWN_KEYS}: the namespaces that get no defaultNetworks",
     "G21": f"{_API}: an event",
-    "H02": _CLUSTER,
-    "H03": _CLUSTER,
-    "H05": f"{_CLUSTER}; a folder is not searched for one",
-    "H14": "as H05",
-    "H15": _CLUSTER,
-    "H17": _CLUSTER,
-    "H18": f"{_API}: an event",
     "K09": f"{_API}: events",
     "K12": "DEL needs the journal alone; what it never knew it does not guess from annotations",
-    "K20": f"{_API}: only it can say that a pod is gone, a folder of manifests cannot",
-    "K21": f"{_API}: waiting for its cache",
-    "K30": "the daemon answers STATUS and ADD when it is ready; there is no file to wait for",
     "K32": f"{_API}: writing the status",
     "K33": f"{_API}: writing the status",
     "M25": "results are not read back from a cache file while an ADD is under way",
-    "N23": _API,
-    "N29": f"{_API}: writing the status",
 }
 """Rows without a test, and why."""
 
