@@ -36,11 +36,16 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--data-root", type=Path, help="one more root under which a network's dataDir may lie")
     add("--spool", type=Path, help="where the shim keeps DELs (default: STATE/spool)")
-    add("--path", help="where foreign plugins are, colon separated (default: the file's binDir)")
+    add(
+        "--path",
+        help="where foreign plugins are, colon separated (default: the file's binDir, or the"
+        " runtime's folders)",
+    )
     add(
         "--runtime-socket",
         type=Path,
-        help="run plugins that no pod's call asked for in the mounts of the runtime at this socket",
+        help="ask the runtime at this socket for CNI folders that are not named, and run plugins"
+        " that no pod's call asked for in its mounts",
     )
     add("--metrics", default="", metavar="HOST:PORT", help="serve /metrics, /healthz, /readyz")
     add("--threads", type=int, default=32, help="threads that accept (default 32, at least 4)")
@@ -59,6 +64,16 @@ def parser() -> argparse.ArgumentParser:
     add("--global-namespaces", help="namespaces whose NADs all pods may use (default: default)")
     add("--in-cluster", action="store_true", help="take pods from the API server of this pod")
     add("--kubeconfig", type=Path, help="take pods from this API server (NODE_NAME: which node)")
+    add(
+        "--strict-status",
+        action=argparse.BooleanOptionalAction,
+        help="let an ADD wait for its network-status, and fail without it (default: no)",
+    )
+    add(
+        "--last-known",
+        action=argparse.BooleanOptionalAction,
+        help="start pods that were known before while the API server is away (default: yes)",
+    )
     add("--conf-dir", type=Path, help="the node's CNI folder: find the primary, keep our file")
     add("--shim-dir", type=Path, help="where the runtime looks for plugins: keep the shim there")
     add(
@@ -108,7 +123,8 @@ def options_of(chosen: argparse.Namespace, reading: Reading) -> Options:
 
     settings = reading.settings
     isolation, spaces = chosen.namespace_isolation, chosen.global_namespaces
-    folder: Path | None = chosen.shim_dir
+    strict, last = chosen.strict_status, chosen.last_known
+    conf, shim, primary, path = _folders(chosen, reading)
     ready = settings.readiness_indicator_file
     return Options(
         socket=chosen.socket,
@@ -119,7 +135,7 @@ def options_of(chosen: argparse.Namespace, reading: Reading) -> Options:
         networks=chosen.networks or Path(settings.conf_dir),
         data_root=chosen.data_root,
         spool=chosen.spool,
-        path=tuple(part for part in (chosen.path or settings.bin_dir).split(":") if part),
+        path=path,
         runtime=chosen.runtime_socket,
         shim=place.shim_binary() if chosen.runtime_socket else None,
         metrics=chosen.metrics,
@@ -136,12 +152,38 @@ def options_of(chosen: argparse.Namespace, reading: Reading) -> Options:
         multus_cache=Path(settings.cni_dir) if "cniDir" in reading.given else None,
         kubeconfig=chosen.kubeconfig,
         in_cluster=chosen.in_cluster,
-        conf_dir=chosen.conf_dir,
+        strict_status=settings.strict_status if strict is None else strict,
+        last_known=settings.last_known if last is None else last,
+        conf_dir=conf,
+        primary_dir=primary,
         kubelet=chosen.kubelet,
         device_info=chosen.device_info,
-        place_shim=partial(place.install_shim, folder, links=False) if folder else None,
-        remove_shim=partial(place.remove_shim, folder) if folder else None,
+        place_shim=partial(place.install_shim, shim, links=False) if shim else None,
+        remove_shim=partial(place.remove_shim, shim) if shim else None,
     )
+
+
+def _folders(
+    chosen: argparse.Namespace, reading: Reading
+) -> tuple[Path | None, Path | None, Path | None, tuple[str, ...]]:
+    """Return where our configuration, the shim, the primary and foreign plugins are.
+
+    What is not said is the runtime's, when its socket is named.
+    """
+    conf: Path | None = chosen.conf_dir
+    shim: Path | None = chosen.shim_dir
+    is_said = chosen.runtime_socket is None or "binDir" in reading.given
+    told: str = chosen.path or (reading.settings.bin_dir if is_said else "")
+    path = tuple(part for part in told.split(":") if part)
+    if chosen.runtime_socket is None:
+        return conf, shim, conf, path
+    from polypod.daemon import runtime_folders
+
+    primary = chosen.primary.parent if chosen.primary else None
+    asked = runtime_folders.Folders(conf=conf, shim=shim, primary=primary, path=path)
+    memory = chosen.state / "runtime-folders.json"
+    found = runtime_folders.settle(asked, chosen.runtime_socket, memory)
+    return found.conf, found.shim, found.primary, found.path
 
 
 def _print_schema() -> int:

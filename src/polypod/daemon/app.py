@@ -20,6 +20,7 @@ from types import FrameType
 from polypod.cni.lists import NetworkList
 from polypod.daemon import cluster, doors, farewell, owner
 from polypod.daemon.cluster import Cluster
+from polypod.daemon.counted import Others, nothing
 from polypod.daemon.dispatch import MIN_THREADS
 from polypod.daemon.lines import fields
 from polypod.daemon.missed import Missed
@@ -60,7 +61,11 @@ class Daemon:
         _share_heaps()
         _settle_memory()
         log.info("daemon.starting %s", _served(self._options))
-        joined = cluster.find(self._options.kubeconfig, is_in_cluster=self._options.in_cluster)
+        joined = cluster.find(
+            self._options.kubeconfig,
+            is_in_cluster=self._options.in_cluster,
+            disk=doors.last_known(self._options),
+        )
         lock = OwnerLock(self._options.state / "lock")
         is_drained = True
         try:
@@ -132,7 +137,12 @@ class Daemon:
             metrics=options.metrics,
             on_ready=lambda: _start(begun),
             is_primary_ready=lambda: ready is None or ready.is_there,
-            missed=missed.pods if missed is not None else tuple,
+            others=Others(
+                missed=missed.values if missed is not None else nothing,
+                writes=joined.writes if joined is not None else nothing,
+                reads=joined.reads if joined is not None else nothing,
+                renamed=lambda: [((), files.thefts)] if files is not None else (),
+            ),
         )
         try:
             is_drained = Term(front, opened, self._wake).serve()
@@ -232,7 +242,11 @@ def _served(options: Options) -> str:
         state=options.state,
         pods=_pods(options),
         status=options.status or "none",
-        primary=options.primary or options.cluster_network or options.conf_dir or "none",
+        primary=options.primary
+        or options.cluster_network
+        or options.conf_dir
+        or options.primary_dir
+        or "none",
         path=":".join(options.path),
         metrics=options.metrics or "none",
         threads=options.threads,

@@ -16,6 +16,7 @@ from polypod.kube.devices import KubeletDevices
 from polypod.kube.manifests import ManifestSource
 from polypod.kube.nothing import NoSource, NoStatus
 from polypod.kube.status_files import StatusFiles
+from polypod.kube.status_patches import StrictStatus
 from polypod.store.backups import BackupFiles
 from polypod.store.conf_folder import ConfFolder
 from polypod.store.device_info import DeviceInfoFiles
@@ -24,6 +25,7 @@ from polypod.store.leases import LeaseFiles
 from polypod.store.multus_cache import MultusCache
 from polypod.store.networks import NetworkFiles
 from polypod.store.readiness import ReadinessFile
+from polypod.store.snapshot import SnapshotFile
 
 
 def boot_id() -> str:
@@ -69,12 +71,18 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
             node=joined.node if joined else "",
         ),
         device_files=DeviceInfoFiles(options.device_info),
+        events=joined.events if joined is not None else None,
     )
 
 
 def multus_cache(options: Options) -> MultusCache:
     """Return what Multus and libcni kept on this node."""
     return MultusCache(options.multus_cache or _data(options) / "multus")
+
+
+def last_known(options: Options) -> SnapshotFile | None:
+    """Return where pods and definitions are kept, None when nothing is to be believed later."""
+    return SnapshotFile(options.state / "last-known.json") if options.last_known else None
 
 
 def ready_file(options: Options) -> ReadinessFile | None:
@@ -94,14 +102,15 @@ def _source(options: Options, joined: Cluster | None) -> Source:
 
 def _status(options: Options, joined: Cluster | None) -> StatusSink:
     if joined is not None:
-        return joined.status
+        return StrictStatus(joined.status) if options.strict_status else joined.status
     return StatusFiles(options.status) if options.status else NoStatus()
 
 
 def _networks(options: Options) -> Networks:
     primary = _primary(options)
-    if options.conf_dir is not None and primary is None:
-        return ConfFolder(options.conf_dir, options.networks)
+    folder = options.conf_dir or options.primary_dir
+    if folder is not None and primary is None:
+        return ConfFolder(folder, options.networks)
     return NetworkFiles(primary, options.networks)
 
 

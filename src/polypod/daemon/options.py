@@ -49,8 +49,14 @@ class Options:
     kubeconfig: Path | None = None
     in_cluster: bool = False
     """Pods and definitions come from the API server that runs this pod."""
+    strict_status: bool = False
+    """An ADD waits until its network-status is written, and fails when it cannot be."""
+    last_known: bool = True
+    """A start without API server believes what was known before of the very pods."""
     conf_dir: Path | None = None
     """The node's CNI configuration folder: the primary is found there, ours is kept there."""
+    primary_dir: Path | None = None
+    """Where the primary is found when that folder is not named: the runtime's."""
     kubelet: Path = Path("/var/lib/kubelet")
     """The kubelet's folder: it says there which devices a pod has."""
     device_info: Path = Path("/var/run/k8s.cni.cncf.io/devinfo")

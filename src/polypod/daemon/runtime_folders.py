@@ -1,19 +1,24 @@
 """Which CNI folders a daemon works with: those it was told, the rest from the container runtime.
 
-The runtime is asked once, when the daemon starts, and only if its socket was named. Where it does
-not answer, the usual folders are taken and the log says so; where it looks elsewhere than we were
-told to, the log says that too: it is what a missing or wrong mount looks like.
+The runtime is asked once, when the daemon starts, if its socket was named. What it said is
+kept: a runtime may ask its plugins, and so us, before it answers, and does not while we start. One
+that never answered leaves the usual folders, and the log says so; where it looks elsewhere than we
+were told to, the log says that too: it is what a missing or wrong mount looks like.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from polypod.errors import PolypodError
 from polypod.kube import cri
 from polypod.kube.cri import CniFolders
+from polypod.store import files
 
 log = logging.getLogger("polypod.daemon")
 USUAL = CniFolders(conf=Path("/etc/cni/net.d"), plugins=(Path("/opt/cni/bin"),))
@@ -37,56 +42,82 @@ class Folders:
     """Where foreign plugins are looked for."""
 
 
-def settle(chosen: Folders, runtime: Path | None) -> Folders:
-    """Return the folders to work with; a runtime that is not named is not asked."""
-    if runtime is None:
-        path = chosen.path or tuple(str(folder) for folder in USUAL.plugins)
-        return replace(chosen, primary=chosen.conf, path=path)
-    told = _ask(runtime)
+class _Kept(msgspec.Struct):
+    socket: str
+    conf: str
+    plugins: tuple[str, ...]
+
+
+def settle(chosen: Folders, runtime: Path, memory: Path) -> Folders:
+    """Return the folders to work with; `memory` is the file that keeps what the runtime said."""
+    told = _ask(runtime, memory)
     conf, shim = chosen.conf, chosen.shim
     if (conf is None) != (shim is None):  # they belong together: the other one is the runtime's
         conf, shim = conf or told.conf, shim or told.plugins[0]
     settled = Folders(
         conf=conf,
         shim=shim,
-        primary=conf or told.conf,
+        primary=chosen.primary or conf or told.conf,
         path=chosen.path or tuple(str(folder) for folder in told.plugins),
     )
     _compare(settled, told)
     return settled
 
 
-def _ask(runtime: Path) -> CniFolders:
+def _ask(runtime: Path, memory: Path) -> CniFolders:
     try:
         told = cri.cni_folders(runtime)
     except PolypodError as error:
+        known = _recall(runtime, memory)
+        told = known or USUAL
         log.warning(
-            "runtime.silent socket=%s cause=%r conf=%s plugins=%s",
+            "runtime.silent socket=%s cause=%r %s from=%r",
             runtime,
             error.cause,
-            USUAL.conf,
-            USUAL.plugins[0],
+            _shown(told),
+            "an earlier answer" if known else "common habit",
         )
-        return USUAL
-    plugins = ":".join(str(folder) for folder in told.plugins)
-    log.info("runtime.folders socket=%s conf=%s plugins=%s", runtime, told.conf, plugins)
+        return told
+    log.info("runtime.folders socket=%s %s", runtime, _shown(told))
+    _remember(runtime, told, memory)
     return told
+
+
+def _shown(folders: CniFolders) -> str:
+    return f"conf={folders.conf} plugins={':'.join(str(folder) for folder in folders.plugins)}"
+
+
+def _remember(runtime: Path, told: CniFolders, memory: Path) -> None:
+    kept = _Kept(str(runtime), str(told.conf), tuple(str(folder) for folder in told.plugins))
+    with contextlib.suppress(OSError, PolypodError):  # the next start asks again
+        memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        files.write_atomically(memory, msgspec.json.encode(kept))
+
+
+def _recall(runtime: Path, memory: Path) -> CniFolders | None:
+    try:
+        kept = msgspec.json.decode(memory.read_bytes(), type=_Kept)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if kept.socket != str(runtime) or not kept.plugins:
+        return None
+    return CniFolders(conf=Path(kept.conf), plugins=tuple(map(Path, kept.plugins)))
 
 
 def _compare(settled: Folders, told: CniFolders) -> None:
     """Say where the runtime looks elsewhere, and which of the folders cannot be seen from here."""
-    own = [settled.primary] if settled.primary else []
-    _say_other("configuration", own, [told.conf] if told.conf else [])
-    _say_other("shim", [settled.shim] if settled.shim else [], list(told.plugins))
-    for folder in (settled.primary, settled.shim):
+    if told.conf is not None:
+        _say_other("configuration", settled.conf, (told.conf,))
+    _say_other("shim", settled.shim, told.plugins)
+    for folder in dict.fromkeys((settled.conf, settled.primary, settled.shim)):
         if folder is not None and not folder.is_dir():
             log.warning("runtime.folder_missing folder=%s hint=%r", folder, _HINT)
 
 
-def _say_other(what: str, own: list[Path], told: list[Path]) -> None:
+def _say_other(what: str, ours: Path | None, told: tuple[Path, ...]) -> None:
     """Warn when our folder is none of the runtime's."""
-    if own and told and own[0] not in told:
+    if ours is not None and ours not in told:
         where = ":".join(str(folder) for folder in told)
         log.warning(
-            "runtime.folder_differs what=%s ours=%s runtime=%s hint=%r", what, own[0], where, _HINT
+            "runtime.folder_differs what=%s ours=%s runtime=%s hint=%r", what, ours, where, _HINT
         )

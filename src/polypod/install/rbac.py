@@ -1,7 +1,8 @@
 """What the agent may do at the API server, and the policy that narrows it to its own node's pods.
 
 Complete (docs/adr): read definitions, pods and what their claims stand for, write one annotation of
-this node's pods, write events. A role cannot say "only the annotation" or "only this node": the admission policy does.
+this node's pods, write events. A role cannot say "only the annotation" or "only this node": the
+admission policy does.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from polypod.errors import DecodeError, PolypodError, TryAgainError
 from polypod.kube import protobuf
 
 STATUS = "/runtime.v1.RuntimeService/Status"
-CALL_S = 5.0
+CALL_S = 2.0
 MAX_BYTES = 1 << 20
 
 

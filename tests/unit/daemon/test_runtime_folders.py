@@ -28,27 +28,20 @@ def node() -> Generator[Path]:
             yield root
 
 
-def test_without_a_runtime_the_usual_folders_are_taken() -> None:
-    assert settle(Folders(), None) == Folders(path=("/opt/cni/bin",))
-    assert settle(Folders(conf=Path("/c"), path=("/b",)), None) == Folders(
-        conf=Path("/c"), primary=Path("/c"), path=("/b",)
-    )
-
-
 def test_what_was_not_chosen_comes_from_the_runtime(
     node: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
 
-    found = settle(Folders(), node / "sock")
+    found = settle(Folders(), node / "sock", node / "memory")
 
     assert found == Folders(primary=node / "net.d", path=(f"{node}/bin", f"{node}/bin2"))
     assert [record.message.split()[0] for record in caplog.records] == ["runtime.folders"]
 
 
 def test_one_folder_to_write_brings_the_other(node: Path) -> None:
-    by_conf = settle(Folders(conf=node / "net.d"), node / "sock")
-    by_shim = settle(Folders(shim=node / "bin2"), node / "sock")
+    by_conf = settle(Folders(conf=node / "net.d"), node / "sock", node / "memory")
+    by_shim = settle(Folders(shim=node / "bin2"), node / "sock", node / "memory")
 
     assert (by_conf.conf, by_conf.shim) == (node / "net.d", node / "bin")
     assert (by_shim.conf, by_shim.shim) == (node / "net.d", node / "bin2")
@@ -60,7 +53,7 @@ def test_what_was_chosen_wins_and_a_difference_is_said_with_a_hint(
     (node / "other").mkdir()
     chosen = Folders(conf=node / "other", shim=node / "other", path=("/x",))
 
-    found = settle(chosen, node / "sock")
+    found = settle(chosen, node / "sock", node / "memory")
 
     assert (found.conf, found.shim, found.primary) == (node / "other",) * 3
     assert found.path == ("/x",)
@@ -78,7 +71,7 @@ def test_a_folder_that_is_not_mounted_here_is_said(
 ) -> None:
     (node / "net.d").rmdir()
 
-    settle(Folders(), node / "sock")
+    settle(Folders(), node / "sock", node / "memory")
 
     assert f"runtime.folder_missing folder={node}/net.d" in caplog.text
 
@@ -86,8 +79,30 @@ def test_a_folder_that_is_not_mounted_here_is_said(
 def test_a_runtime_that_does_not_answer_is_said_and_the_usual_folders_are_taken(
     node: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = settle(Folders(), node / "nobody")
+    found = settle(Folders(), node / "nobody", node / "memory")
 
     assert found == Folders(primary=Path("/etc/cni/net.d"), path=("/opt/cni/bin",))
     assert "runtime.silent" in caplog.text
-    assert "conf=/etc/cni/net.d plugins=/opt/cni/bin" in caplog.text
+    assert "conf=/etc/cni/net.d plugins=/opt/cni/bin from='common habit'" in caplog.text
+
+
+def test_what_a_runtime_said_is_taken_while_it_is_silent(node: Path) -> None:
+    before = settle(Folders(), node / "sock", node / "state" / "memory")
+    (node / "sock").rename(node / "away")
+
+    after = settle(Folders(), node / "sock", node / "state" / "memory")
+
+    assert after == before
+
+
+def test_what_another_runtime_said_does_not_count(node: Path) -> None:
+    settle(Folders(), node / "sock", node / "memory")
+
+    assert settle(Folders(), node / "nobody", node / "memory").path == ("/opt/cni/bin",)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"socket":"","conf":"","plugins":[]}'])
+def test_a_memory_that_makes_no_sense_is_none(node: Path, content: bytes) -> None:
+    (node / "memory").write_bytes(content)
+
+    assert settle(Folders(), node / "nobody", node / "memory").path == ("/opt/cni/bin",)
