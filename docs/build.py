@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code, and builds the site: `./dev docs`.
+"""Writes pages and manifests that follow from the code, and builds the site: `./dev docs`.
 
     docs/build.py              write the generated pages, then build the site into build/site
     docs/build.py --check      write nothing; end with 1 when a generated page is stale
@@ -26,6 +26,7 @@ from docs.generate import (  # noqa: E402 - the path is set above, for a start a
     cli,
     configuration,
     conformance,
+    deploy,
     errors,
     logs,
     metrics,
@@ -50,19 +51,29 @@ PAGES: Mapping[str, Callable[[], str]] = {
 """Every generated file below docs/, and what writes it."""
 
 
-def stale() -> list[str]:
-    """Return the generated files that differ from what the code says now."""
-    return [name for name, render in PAGES.items() if _text(ROOT / "docs" / name) != render()]
+def rendered() -> dict[str, str]:
+    """Return every generated file's text by its path from docs/, deploy/ included."""
+    pages = {name: render() for name, render in PAGES.items()}
+    return pages | {f"{deploy.FOLDER}/{name}": text for name, text in deploy.files().items()}
+
+
+def stale() -> dict[str, str]:
+    """Return the generated files that differ from what the code says now, with that."""
+    return {name: text for name, text in rendered().items() if _text(ROOT / "docs" / name) != text}
 
 
 def write() -> list[str]:
     """Write what is stale; return it."""
     found = stale()
-    for name in found:
+    for name, text in found.items():
         path = ROOT / "docs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(PAGES[name](), encoding="utf-8")
-    return found
+        path.write_text(text, encoding="utf-8")
+    return list(found)
+
+
+def _path(name: str) -> Path:
+    return (ROOT / "docs" / name).resolve().relative_to(ROOT)
 
 
 def _text(path: Path) -> str:
@@ -97,13 +108,13 @@ def main(words: list[str]) -> int:
     if words == ["--check"]:
         found = stale()
         for name in found:
-            print(f"docs/{name} is stale: call ./dev docs", file=sys.stderr)
+            print(f"{_path(name)} is stale: call ./dev docs", file=sys.stderr)
         return 1 if found else 0
     if words[:1] == ["--figures"]:
         benchmarks.take(Path(words[1]) if words[1:] else ROOT / "build" / "bench.json")
         return 0
     for name in write():
-        print(f"wrote docs/{name}")
+        print(f"wrote {_path(name)}")
     return build()
 
 

@@ -1,4 +1,4 @@
-"""The Helm chart: the same objects as templates, with a values file and its schema.
+"""The Helm chart: the same objects as templates, with values for each platform and their schema.
 
 The CRD lies in crds/, so that an uninstall keeps every definition that users wrote.
 """
@@ -9,12 +9,20 @@ import json
 from collections.abc import Mapping
 
 from polypod.install import render
+from polypod.install.agent import PLUGIN_STORE
 from polypod.install.crd import crd
+from polypod.install.platforms import PLATFORMS, Platform
 from polypod.install.values import VERSION, Values
 
 Object = Mapping[str, object]
 _CONTAINER = ("spec", "template", "spec", "containers", "0")
 _ISOLATION = "@isolation@"
+_OPTIONAL: Mapping[str, str] = {
+    "KUBERNETES_SERVICE_HOST": "apiServer.host",
+    "KUBERNETES_SERVICE_PORT": "apiServer.host",
+    PLUGIN_STORE: "pluginStoreDir",
+}
+"""Items of lists that are there only with a value."""
 
 
 def files(values: Values) -> dict[str, str]:
@@ -28,6 +36,10 @@ def files(values: Values) -> dict[str, str]:
     return {
         "Chart.yaml": render.text([_chart()]),
         "values.yaml": _values_text(values),
+        **{
+            f"values-{platform.name}.yaml": _of_platform(platform)
+            for platform in PLATFORMS.values()
+        },
         "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
         "crds/crd.yaml": render.text([crd()]),
         "templates/daemonset.yaml": _daemon_set(inside),
@@ -61,7 +73,27 @@ def _daemon_set(values: Values) -> str:
     text = render.text([render.replaced(found, blocks)])
     for name in ("resources", "tolerations", "nodeSelector"):
         text = _block(text, f"@{name}@", f"toYaml .Values.{name}")
+    for name, value in _OPTIONAL.items():
+        text = _optional(text, f"- name: {name}", value)
     return _arguments(text, words)
+
+
+def _optional(text: str, first: str, value: str) -> str:
+    """Put every item of a list that begins with a line under the condition of a value."""
+    lines: list[str] = []
+    depth = -1
+    for line in text.splitlines():
+        at = len(line) - len(line.lstrip())
+        if 0 <= at <= depth:
+            lines.append(f"{' ' * depth}{{{{- end }}}}")
+            depth = -1
+        if line.strip() == first:
+            depth = at
+            lines.append(f"{' ' * depth}{{{{- if .Values.{value} }}}}")
+        lines.append(line)
+    if depth >= 0:
+        lines.append(f"{' ' * depth}{{{{- end }}}}")
+    return "\n".join(lines) + "\n"
 
 
 def _block(text: str, mark: str, what: str) -> str:
@@ -96,6 +128,7 @@ def _arguments(text: str, words: list[str]) -> str:
 
 
 def _values_text(values: Values) -> str:
+    platform = values.platform
     return f"""# The agent's image, from a registry that your nodes reach.
 image: {values.image}
 imagePullPolicy: {values.pull_policy}
@@ -105,14 +138,33 @@ logLevel: {values.log_level}
 namespaceIsolation: {json.dumps(values.namespace_isolation)}
 globalNamespaces: {json.dumps(values.global_namespaces.split(","))}
 # Where the container runtime looks for plugins and for its network's configuration.
-cniBinDir: {values.platform.cni_bin}
-cniConfDir: {values.platform.cni_conf}
+cniBinDir: {platform.cni_bin}
+cniConfDir: {platform.cni_conf}
+# Where links in cniBinDir point to (k3s); empty where its files are there themselves.
+pluginStoreDir: {json.dumps(platform.plugin_store)}
+# An API server that answers before any service network does (Talos); empty for the usual one.
+apiServer: {json.dumps({"host": platform.api_host, "port": platform.api_port})}
 # The kubelet's folder: it is asked there which devices a pod has.
-kubeletDir: {values.platform.kubelet}
+kubeletDir: {platform.kubelet}
 resources: {json.dumps({"requests": dict(values.requests), "limits": dict(values.limits)})}
 tolerations: [{{"operator": "Exists"}}]
 nodeSelector: {{"kubernetes.io/os": "linux"}}
 """
+
+
+def _of_platform(platform: Platform) -> str:
+    """Return the values that a platform has for itself: `helm install -f`."""
+    return render.text(
+        [
+            {
+                "cniBinDir": platform.cni_bin,
+                "cniConfDir": platform.cni_conf,
+                "pluginStoreDir": platform.plugin_store,
+                "apiServer": {"host": platform.api_host, "port": platform.api_port},
+                "kubeletDir": platform.kubelet,
+            }
+        ]
+    )
 
 
 def _schema() -> Object:
@@ -131,6 +183,12 @@ def _schema() -> Object:
             "globalNamespaces": {"type": "array", "items": word},
             "cniBinDir": folder,
             "cniConfDir": folder,
+            "pluginStoreDir": {"type": "string", "pattern": "^(/|$)"},
+            "apiServer": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {"host": {"type": "string"}, "port": {"type": "string"}},
+            },
             "kubeletDir": folder,
             "resources": {"type": "object"},
             "tolerations": {"type": "array", "items": {"type": "object"}},
@@ -139,7 +197,9 @@ def _schema() -> Object:
     }
 
 
-_NOTES = """Polypod runs on every node. See it:
+_NOTES = """Where PodSecurity is enforced, as on Talos, the namespace must be allowed to hold it:
+  kubectl label namespace {{ .Release.Namespace }} pod-security.kubernetes.io/enforce=privileged
+Polypod then runs on every node. See it:
   kubectl -n {{ .Release.Namespace }} rollout status daemonset/polypod
 A first network and a pod that uses it are in the documentation's tutorial.
 """

@@ -1,4 +1,4 @@
-"""Every manifest of the Talos guide is a file of examples/ or a command's output, and is checked."""
+"""Every manifest of the Talos guide is an example file or a command's output, and is checked."""
 
 from __future__ import annotations
 
