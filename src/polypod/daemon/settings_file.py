@@ -6,10 +6,12 @@ ConfigMap may be missing. It is read once, at the start.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import yaml
 
 from polypod.errors import DecodeError, StorageError
@@ -64,11 +66,17 @@ def _content(path: Path) -> bytes:
         ) from error
 
 
+def _decoded(raw: bytes) -> object:
+    with contextlib.suppress(msgspec.DecodeError):  # JSON may be indented by tabs, YAML not
+        return msgspec.json.decode(raw)
+    return yaml.load(raw, Loader=_Loader)  # noqa: S506 - a safe loader
+
+
 def _table(raw: bytes, where: str) -> dict[str, object]:
     if len(raw) > MAX_BYTES:
         raise DecodeError(f"{where}: longer than {MAX_BYTES >> 20} MiB")
     try:
-        found: object = yaml.load(raw, Loader=_Loader)  # noqa: S506 - a safe loader
+        found = _decoded(raw)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f"{mark.line + 1}: " if mark else ""

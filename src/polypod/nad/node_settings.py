@@ -169,7 +169,7 @@ def schema() -> dict[str, object]:
     """Return the JSON schema of the file."""
     found = msgspec.json.schema(NodeSettings)
     settings = cast("dict[str, object]", found["$defs"]["NodeSettings"])
-    return {
+    whole: dict[str, object] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **{key: value for key, value in settings.items() if key != "required"},
         "title": "Polypod's daemon configuration file",
@@ -179,3 +179,4 @@ def schema() -> dict[str, object]:
         },
         "additionalProperties": False,
     }
+    return cast("dict[str, object]", msgspec.json.decode(msgspec.json.encode(whole)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from polypod.cni import node
+from polypod.cni import lists, node
 from polypod.daemon.node_files import NodeFiles
 from polypod.store.conf_folder import Changes, ConfFolder
 
@@ -159,3 +159,59 @@ def test_the_primary_is_read_again_only_when_the_folder_changed(tmp_path: Path) 
 
     second = folder.choice()
     assert second is not None and second[1].name == "two"
+
+
+def test_nothing_is_written_before_the_primary_is_ready(
+    files: NodeFiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_primary(tmp_path)
+    files.is_ready = (tmp_path / "ready").exists
+
+    files.look()
+    files.look()
+    before = (tmp_path / node.OURS).exists()
+    (tmp_path / "ready").touch()
+    files.look()
+
+    assert not before
+    assert (tmp_path / node.OURS).exists()
+    assert caplog.text.count("the primary network is not ready") == 1
+
+
+def test_ours_stays_when_the_primary_is_not_ready_any_more(
+    files: NodeFiles, tmp_path: Path
+) -> None:
+    """Pods wait then; without our file they would start without their networks."""
+    write_primary(tmp_path)
+    files.look()
+    files.is_ready = (tmp_path / "ready").exists
+
+    files.look()
+
+    assert (tmp_path / node.OURS).exists()
+
+
+def test_ours_has_the_capabilities_of_the_primary_that_was_named(
+    files: NodeFiles, tmp_path: Path
+) -> None:
+    write_primary(tmp_path, portMappings=True)
+    named = b'{"name":"n","type":"x","cniVersion":"0.4.0","capabilities":{"bandwidth":true}}'
+    files.primary = lambda: ("n", lists.parse_list(named))
+
+    files.look()
+
+    assert capabilities(tmp_path) == {"bandwidth": True}
+    assert json.loads((tmp_path / node.OURS).read_text())["cniVersion"] == "0.4.0"
+
+
+def test_ours_has_the_capabilities_of_what_is_chained_to_the_primary(
+    files: NodeFiles, tmp_path: Path
+) -> None:
+    write_primary(tmp_path, portMappings=True)
+    (tmp_path / "primary").mkdir()
+    chained = {"type": "bandwidth", "capabilities": {"bandwidth": True}}
+    (tmp_path / "primary" / "10-a.conf").write_text(json.dumps(chained))
+
+    files.look()
+
+    assert capabilities(tmp_path) == {"bandwidth": True, "portMappings": True}
