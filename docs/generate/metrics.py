@@ -7,7 +7,8 @@ from typing import TypeAlias
 from docs.generate.markdown import cell, code, page, table
 from prometheus_client import metrics as kinds
 
-from polypod.daemon.metrics import BUCKETS, Metrics, MissedPods
+from polypod.daemon.counted import Counted
+from polypod.daemon.metrics import BUCKETS, Metrics
 
 LEAD = """
 `polypod daemon --metrics HOST:PORT` serves three paths over HTTP, GET only: `/metrics` in the
@@ -16,7 +17,7 @@ requests, 503 while it starts or drains). Without the flag nothing listens.
 """
 
 
-Collector: TypeAlias = kinds.MetricWrapperBase | MissedPods
+Collector: TypeAlias = kinds.MetricWrapperBase | Counted
 
 
 def collectors() -> list[Collector]:
@@ -30,7 +31,7 @@ def row(collector: Collector) -> tuple[str, str, str, str]:
     """Return name, kind, labels and meaning of one metric."""
     (family,) = collector.describe()
     name = family.name + ("_total" if family.type == "counter" else "")
-    of_labels = family if isinstance(collector, MissedPods) else collector
+    of_labels = family if isinstance(collector, Counted) else collector
     labels = ", ".join(code(label) for label in vars(of_labels)["_labelnames"])
     return code(name), family.type, labels, cell(family.documentation)
 

@@ -21,6 +21,7 @@ from polypod.kube.access import Access, in_cluster
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import Client
 from polypod.kube.events import Events, Happening
+from polypod.kube.last_known import Disk
 from polypod.kube.status_patches import StatusPatches
 from polypod.store.multus_cache import MultusCache
 
@@ -78,23 +79,42 @@ class Cluster:
             )
         )
 
+    def writes(self) -> list[tuple[tuple[str, str], float]]:
+        """Return how many patches and events came to which end, for the metrics."""
+        tallies = (("status", self.status.tally), ("event", self.events.tally))
+        return [
+            ((kind, end), float(getattr(tally, end)))
+            for kind, tally in tallies
+            for end in ("written", "retried", "dropped")
+        ]
 
-def connect(access: Access, node: str) -> Cluster:
+    def reads(self) -> list[tuple[tuple[str], float]]:
+        """Return how many objects were not in memory, for the metrics."""
+        return [((kind,), float(number)) for kind, number in self.source.reads.items()]
+
+
+def connect(access: Access, node: str, disk: Disk | None = None) -> Cluster:
     """Return the connection of a node; start() opens it."""
     client = Client(access, agent=f"polypod ({node})")
     return Cluster(
         client=client,
         node=node,
-        source=ApiSource(client, node),
+        source=ApiSource(client, node, disk=disk),
         status=StatusPatches(client),
         events=Events(client, node),
     )
 
 
 def find(
-    path: Path | None, *, is_in_cluster: bool, environment: Mapping[str, str] = os.environ
+    path: Path | None,
+    *,
+    is_in_cluster: bool,
+    environment: Mapping[str, str] = os.environ,
+    disk: Disk | None = None,
 ) -> Cluster | None:
     """Return the connection that the options ask for, None for a node without API server.
+
+    `disk` keeps what was known last, for a start while the API server is away.
 
     Raises:
         InvalidConfigError: the API server, or this node's name, is not known.
@@ -106,4 +126,5 @@ def find(
         raise InvalidConfigError(
             "NODE_NAME is not set", hint="it is the name of this node's Node object"
         )
-    return connect(kubeconfig.read(path) if path else in_cluster(environment), node)
+    access = kubeconfig.read(path) if path else in_cluster(environment)
+    return connect(access, node, disk)

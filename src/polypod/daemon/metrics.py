@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 
+from polypod.daemon import counted
+from polypod.daemon.counted import Others
 from polypod.errors import InvalidEnvironmentError, StorageError
 
 MAX_NETWORKS = 64
@@ -31,7 +32,7 @@ class Metrics:
         *,
         parked: Callable[[], int],
         running: Callable[[], int],
-        missed: Callable[[], Iterable[tuple[str, str]]] = tuple,
+        others: Others | None = None,
     ) -> None:
         """Register everything; the callables are asked at each scrape."""
         self.registry = CollectorRegistry()
@@ -56,7 +57,8 @@ class Metrics:
         self._gauge("polypod_queue_length", "Requests that wait", lambda: float(parked()))
         self._gauge("polypod_requests_running", "Requests under way", lambda: float(running()))
         self._gauge("polypod_resident_bytes", "Resident memory", resident_bytes)
-        self.registry.register(MissedPods(missed))
+        for one in counted.metrics(others or Others()):
+            self.registry.register(one)
 
     def _gauge(self, name: str, text: str, ask: Callable[[], float]) -> None:
         Gauge(name, text, registry=self.registry).set_function(ask)
@@ -79,29 +81,6 @@ class Metrics:
     def count_error(self, slug: str) -> None:
         """Count one error."""
         self._errors.labels(slug).inc()
-
-
-class MissedPods:
-    """One line for each pod that started without us, as long as it is so (daemon/missed.py)."""
-
-    def __init__(self, ask: Callable[[], Iterable[tuple[str, str]]]) -> None:
-        """Keep who knows them; asked at each scrape."""
-        self._ask = ask
-
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Name the metric without asking anybody."""
-        yield GaugeMetricFamily(
-            "polypod_pod_networks_missed",
-            "1 for a pod that started without Polypod and has its primary network only",
-            labels=("namespace", "pod"),
-        )
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Return the pods as they are now."""
-        for family in self.describe():
-            for pod in self._ask():
-                family.add_metric(pod, 1)
-            yield family
 
 
 def resident_bytes() -> float:

@@ -53,6 +53,10 @@ class Missed:
         """Look no more."""
         self._stop.set()
 
+    def values(self) -> list[tuple[tuple[str, str], float]]:
+        """Return the same pods for the metrics, each as 1."""
+        return [(pod, 1.0) for pod in self.pods()]
+
     def pods(self) -> tuple[tuple[str, str], ...]:
         """Return namespace and name of every pod that was told and still is without networks."""
         return tuple((pod.namespace, pod.name) for pod in self._told if self._is_bare(pod))

@@ -40,6 +40,8 @@ class NodeFiles:
     it is found in the folder."""
     is_ready: Callable[[], bool] = field(default=lambda: True)
     """Tells whether the primary can attach pods: before that our configuration is not written."""
+    thefts: int = 0
+    """How often somebody put our configuration aside."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _told: str = ""
@@ -110,6 +112,7 @@ class NodeFiles:
             thief,
             "set cni.exclusive=false in Cilium's Helm values",
         )
+        self.thefts += 1
         self.on_theft(thief)
         self._stop.wait(PATIENCE_S)
         self.conf.withdraw()

@@ -10,11 +10,12 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from polypod.daemon import frames, recovery
+from polypod.daemon.counted import Others
 from polypod.daemon.dispatch import Dispatcher, limits
 from polypod.daemon.frames import Kind
 from polypod.daemon.metrics import HealthPage, Metrics
@@ -46,8 +47,8 @@ class Front:
     """Called when pods can be attached."""
     is_primary_ready: Callable[[], bool] = field(default=lambda: True)
     """Tells whether the primary network is: without it the node is not, whatever we can do."""
-    missed: Callable[[], Iterable[tuple[str, str]]] = field(default=tuple)
-    """Names pods that started without us, for the metrics."""
+    others: Others = field(default_factory=Others)
+    """Who else counts something, for the metrics."""
 
 
 class Term:
@@ -63,7 +64,7 @@ class Term:
         self._metrics = Metrics(
             parked=lambda: self._dispatcher.parked,
             running=lambda: self._dispatcher.running,
-            missed=front.missed,
+            others=front.others,
         )
         patience = Patience(max(1, front.threads // 8))
         self._service = Service(

@@ -89,6 +89,20 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         Path,
         Meta(description="Where Multus kept what it had attached before a switch; read by DEL."),
     ] = "/var/lib/cni/multus"
+    strict_status: Annotated[
+        bool,
+        Meta(
+            description="Let an ADD wait until its network-status is written, and fail when it"
+            " cannot be within ten seconds. Otherwise it is written in the background."
+        ),
+    ] = False
+    last_known: Annotated[
+        bool,
+        Meta(
+            description="Keep the node's pods and the definitions on disk, so that a daemon which"
+            " starts while the API server is away can attach the very pods that it knew."
+        ),
+    ] = True
     log_level: Annotated[LogLevel, Meta(description="How much the log says.")] = "info"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import generate_latest
 
+from polypod.daemon.counted import Others
 from polypod.daemon.metrics import MAX_NETWORKS, MAX_READERS, HealthPage, Metrics
 from polypod.errors import InvalidEnvironmentError, StorageError
 
@@ -31,7 +32,9 @@ def text(metrics: Metrics) -> str:
 
 
 def test_each_pod_that_missed_its_networks_has_a_line() -> None:
-    metrics = Metrics(parked=lambda: 0, running=lambda: 0, missed=lambda: [("ns", "lost")])
+    metrics = Metrics(
+        parked=lambda: 0, running=lambda: 0, others=Others(missed=lambda: [(("ns", "lost"), 1)])
+    )
 
     assert 'polypod_pod_networks_missed{namespace="ns",pod="lost"} 1.0' in text(metrics)
 

@@ -29,6 +29,8 @@ EVERYTHING: dict[str, Any] = {
     "confDir": "/etc/net.d",
     "binDir": "/opt/a:/opt/b",
     "cniDir": "/var/lib/m",
+    "strictStatus": True,
+    "lastKnown": False,
     "logLevel": "debug",
 }
 
@@ -63,6 +65,7 @@ def test_every_key_reaches_the_options(file: Path) -> None:
     assert found.networks == Path("/etc/net.d")
     assert found.path == ("/opt/a", "/opt/b")
     assert found.multus_cache == Path("/var/lib/m")
+    assert found.strict_status and not found.last_known
 
 
 def test_the_options_reach_the_doors(tmp_path: Path, file: Path) -> None:
