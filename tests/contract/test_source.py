@@ -113,6 +113,7 @@ def test_an_auxiliary_chain_begins_with_a_plugin_of_no_effect(networks: Networks
 
     assert found is not None
     assert (found.name, found.cni_version) == ("extra", "0.4.0")
+    assert found.disable_check
     assert found.plugins == ({"type": "passthru"}, {"type": "tuning", "x": 1})
     assert networks.auxiliary("other", "0.4.0") is None
 

@@ -206,7 +206,7 @@ class Live:
         """Return addresses with their owners' container ids."""
         return {
             path.name: path.read_text().split()[0]
-            for path in self.data.glob("networks/*/*")
+            for path in self.data.glob("networks/[!.]*/*")
             if path.name[0].isdigit()
         }
 

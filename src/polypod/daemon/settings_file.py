@@ -14,6 +14,7 @@ from typing import Any, cast
 import msgspec
 import yaml
 
+from polypod.daemon.lines import fields
 from polypod.errors import DecodeError, StorageError
 from polypod.nad import multus_settings
 from polypod.nad.node_settings import MAX_BYTES, NodeSettings, Reading, Verdict
@@ -42,14 +43,11 @@ def tell(reading: Reading, path: Path) -> None:
         return
     log.info("settings.read file=%s keys=%s", path, ",".join(sorted(reading.given)) or "none")
     for note in reading.notes:
-        level = logging.INFO if note.verdict in _HARMLESS else logging.WARNING
-        log.log(
-            level,
-            "settings.key key=%s verdict=%r hint=%r",
-            note.key,
-            note.verdict.value,
-            note.text,
-        )
+        key, verdict = note.key, note.verdict.value
+        if note.verdict in _HARMLESS:
+            log.info("settings.key %s", fields(key=key, verdict=verdict, hint=note.text))
+        else:
+            log.warning("settings.key %s", fields(key=key, verdict=verdict, hint=note.text))
 
 
 _HARMLESS = frozenset({Verdict.TRANSLATED, Verdict.WITHOUT_EFFECT})

@@ -172,9 +172,12 @@ def _guess(key: str) -> str:
     """Return a hint for a key that nobody knows."""
     import difflib  # for the rare reader who needs it
 
-    spelling = {known.casefold(): known for known in (*KEYS, *_folded.values())}
-    near = difflib.get_close_matches(key.casefold()[:100], spelling, n=1)
-    return f"did you mean {spelling[near[0]]}?" if near else "nobody reads it"
+    for keys in (KEYS, _folded.values()):
+        spelling = {known.casefold(): known for known in keys}
+        near = difflib.get_close_matches(key.casefold()[:100], spelling, n=1)
+        if near:
+            return f"did you mean {spelling[near[0]]}?"
+    return "nobody reads it"
 
 
 def _shown(value: object) -> str:

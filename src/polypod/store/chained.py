@@ -49,7 +49,12 @@ def auxiliary(folder: Path, name: str, cni_version: str) -> lists.NetworkList | 
         return None
     try:
         plugins = [{"type": "passthru"}, *(_plugin(file) for file in files)]
-        listed = {"cniVersion": cni_version, "name": name, "plugins": plugins}
+        listed = {
+            "cniVersion": cni_version,
+            "name": name,
+            "disableCheck": True,  # plugins would look for an interface that the chain never had
+            "plugins": plugins,
+        }
         return lists.parse_list(encode.compact(listed))
     except PolypodError as error:
         log.error("chain.skipped name=%s cause=%r", name, error.cause)  # noqa: TRY400

@@ -124,7 +124,12 @@ class FakeNetworks:
         if chain is None:
             return None
         plugins: list[Mapping[str, object]] = [{"type": "passthru"}, *chain]
-        listed = {"cniVersion": cni_version, "name": name, "plugins": plugins}
+        listed = {
+            "cniVersion": cni_version,
+            "name": name,
+            "disableCheck": True,
+            "plugins": plugins,
+        }
         return lists.parse_list(encode.compact(listed))
 
 
