@@ -27,6 +27,8 @@ from polypod.store.multus_cache import MultusCache
 
 log = logging.getLogger("polypod.daemon")
 SYNC_S = 20.0
+LAST_KNOWN_SYNC_S = 3.0
+"""Where pods are known of before, nothing is lost by serving without the first lists."""
 FLUSH_S = 5.0
 
 
@@ -45,8 +47,9 @@ class Cluster:
         self.source.start()
         self.status.start()
         self.events.start()
-        if not self.source.wait_synced(SYNC_S):
-            log.warning("cluster.unsynced seconds=%d", SYNC_S)
+        patience_s = LAST_KNOWN_SYNC_S if self.source.has_last_known else SYNC_S
+        if not self.source.wait_synced(patience_s):
+            log.warning("cluster.unsynced seconds=%d", patience_s)
 
     def stop(self) -> None:
         """Write what waits, and end the watches."""

@@ -113,6 +113,11 @@ class ApiSource:
         """Wait for both first lists; tell whether they are in."""
         return all(watch.wait_synced(timeout_s) for watch in self._watches)
 
+    @property
+    def has_last_known(self) -> bool:
+        """Tell whether pods of an earlier daemon are on disk."""
+        return self._last is not None and self._last.has_pods
+
     is_complete = True
     """The API server has every pod: one that it does not know is gone."""
 

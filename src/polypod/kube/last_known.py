@@ -101,6 +101,11 @@ class LastKnown:
         """Say that something is known that was not; it is kept a little later."""
         self._changed.set()
 
+    @property
+    def has_pods(self) -> bool:
+        """Tell whether there is any pod to ask for."""
+        return bool(self._memory().pods)
+
     def pod(self, namespace: str, name: str, uid: str) -> Pod | None:
         """Return the pod of this UID; None when it is not known, or another one was."""
         for one in self._memory().pods:
