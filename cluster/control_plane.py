@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from cluster import pki, processes
 from cluster.place import API_PORT, ETCD_PORT, FIRST_SERVICE, NODE_ADDRESS, SERVICES, Place
+
+AGENTS = "system:serviceaccounts:polypod-system"
+"""The group of every agent's identity."""
 
 
 def start_etcd(place: Place) -> None:
@@ -50,6 +56,8 @@ def start_api_server(place: Place) -> None:
             f"--kubelet-client-certificate={folder / 'kubelet-client.crt'}",
             f"--kubelet-client-key={folder / 'kubelet-client.key'}",
             "--runtime-config=resource.k8s.io/v1=true",
+            f"--audit-policy-file={_write_audit_policy(place)}",
+            f"--audit-log-path={place.audit}",
         ],
     )
     processes.wait(
@@ -61,6 +69,19 @@ def start_api_server(place: Place) -> None:
             {"KUBECONFIG": str(pki.kubeconfig(folder, "admin"))},
         ),
     )
+
+
+def _write_audit_policy(place: Place) -> Path:
+    """Have the requests of agents written down, and nobody else's."""
+    path = place.root / "audit.json"
+    told = {"level": "Metadata", "userGroups": [AGENTS], "omitStages": ["RequestReceived"]}
+    policy = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "rules": [told, {"level": "None"}],
+    }
+    path.write_text(json.dumps(policy), encoding="utf-8")
+    return path
 
 
 def start_controllers(place: Place) -> None:

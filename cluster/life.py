@@ -81,16 +81,24 @@ def down(place: Place) -> None:
     for name in ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager"):
         processes.stop(place, name)
     if processes.pid_of(place, "containerd") is not None:
-        _end_containers(place)
+        end_containers(place)
     for name in ("containerd", "kube-apiserver", "etcd"):
         processes.stop(place, name)
-    _unmount(place.root)
+    unmount(place.root)
     for path in node.pods_left(place):
         _ip("netns", "delete", path.name)
     if place.netns.exists():
         _ip("netns", "delete", place.namespace)
     _remove_cgroups()
     shutil.rmtree(place.root, ignore_errors=True)
+
+
+def restart_watchers(place: Place) -> None:
+    """Start anew who watches an API server that was away: each would wait by its own back-off."""
+    for name in ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"):
+        processes.stop(place, name)
+    control_plane.start_controllers(place)
+    node.start_kubelet(place)
 
 
 def kubectl(place: Place, *words: str) -> list[str]:
@@ -105,7 +113,8 @@ def environment(place: Place) -> dict[str, str]:
     return os.environ | {"PATH": path, "KUBECONFIG": str(pki.kubeconfig(place.pki, "admin"))}
 
 
-def _end_containers(place: Place) -> None:
+def end_containers(place: Place) -> None:
+    """Kill every container and forget its task."""
     ctr = ["ctr", "--address", str(place.containerd), "--namespace", "k8s.io"]
     for _ in range(50):
         left = _lines([*ctr, "tasks", "list", "-q"])
@@ -117,7 +126,8 @@ def _end_containers(place: Place) -> None:
         time.sleep(0.1)
 
 
-def _unmount(root: Path) -> None:
+def unmount(root: Path) -> None:
+    """Take away every mount below a folder."""
     with Path("/proc/self/mounts").open(encoding="utf-8") as file:
         places = [line.split()[1] for line in file]
     for mounted in sorted((p for p in places if p.startswith(f"{root}/")), reverse=True):

@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 from cluster import images, pki, processes, versions
+from cluster.containerd import Containerd
 from cluster.place import NODE, NODE_ADDRESS, PODS, Place
 
 PRIMARY = "10-primary.conflist"
@@ -20,14 +21,15 @@ PRIMARY = "10-primary.conflist"
 
 def start_runtime(place: Place) -> None:
     """Start containerd, with the tests' images and a primary network of reference plugins."""
-    for folder in (place.cni_bin, place.cni_conf, place.root / "containerd"):
+    for folder in (place.cni_bin, place.cni_conf, place.cni_primary, place.root / "containerd"):
         folder.mkdir(parents=True, exist_ok=True)
     for plugin in sorted(versions.reference_plugins().iterdir()):
         if not (place.cni_bin / plugin.name).exists():
             shutil.copy2(plugin, place.cni_bin / plugin.name)
-    write_primary(place)
+    for folder in (place.cni_conf, place.cni_primary):
+        write_primary(place, folder)
     config = place.root / "containerd" / "config.toml"
-    config.write_text(_containerd_config(place), encoding="utf-8")
+    config.write_text(_containerd(place).config(), encoding="utf-8")
     processes.start(
         place, "containerd", [os.environ.get("CONTAINERD", "containerd"), "-c", str(config)]
     )
@@ -40,10 +42,10 @@ def start_runtime(place: Place) -> None:
         )
 
 
-def write_primary(place: Place) -> None:
+def write_primary(place: Place, folder: Path) -> None:
     """Write the primary network's configuration unless the folder has one."""
-    path = place.cni_conf / PRIMARY
-    if any(place.cni_conf.iterdir()):
+    path = folder / PRIMARY
+    if any(folder.iterdir()):
         return
     plugins = [
         {
@@ -62,6 +64,16 @@ def write_primary(place: Place) -> None:
     ]
     content = {"cniVersion": "1.0.0", "name": "primary", "plugins": plugins}
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
+def _containerd(place: Place) -> Containerd:
+    return Containerd(
+        root=place.root,
+        sandbox_image=images.PAUSE,
+        cni_bin=place.cni_bin,
+        cni_conf=place.cni_conf,
+        cni_primary=place.cni_primary,
+    )
 
 
 def start_kubelet(place: Place) -> None:
@@ -112,23 +124,6 @@ def is_ready(place: Place) -> bool:
     )
     account = [place.program("kubectl"), "-n", "default", "get", "serviceaccount", "default"]
     return ran.stdout == "True" and processes.succeeds(place, account, dict(environment))
-
-
-def _containerd_config(place: Place) -> str:
-    home = place.root / "containerd"
-    return f"""version = 2
-root = "{home / "root"}"
-state = "{home / "state"}"
-disabled_plugins = ["io.containerd.internal.v1.opt"]
-[grpc]
-  address = "{place.containerd}"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{images.PAUSE}"
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{place.cni_bin}"
-    conf_dir = "{place.cni_conf}"
-"""
 
 
 def _kubelet_config(place: Place) -> dict[str, object]:

@@ -50,6 +50,16 @@ class Place:
         return self.root / "cni" / "net.d"
 
     @property
+    def cni_primary(self) -> Path:
+        """Where the runtime looks for the network of pods that are to have their primary only."""
+        return self.root / "cni" / "primary.d"
+
+    @property
+    def audit(self) -> Path:
+        """What the API server writes of the agents' requests, one JSON object a line."""
+        return self.root / "audit.log"
+
+    @property
     def containerd(self) -> Path:
         """The runtime's socket."""
         return self.root / "containerd.sock"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from cluster.place import Place
+from cluster import processes
+from cluster.images import MACHINES
+from cluster.place import NODE_ADDRESS, Place
 from tests.cluster.kube import Kube, soon
+
+from polypod.install.values import Values
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "localhost/polypod:0.1.0"
@@ -22,14 +29,27 @@ def polypod(*words: str) -> str:
 
 
 def load_image(place: Place) -> None:
-    """Build the image of this checkout, and import it."""
-    builder = [sys.executable, str(ROOT / "images" / "build.py")]
-    subprocess.run(builder, check=True, timeout=600)
-    arch = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
-    archive = ROOT / "build" / "image" / arch / "polypod.tar"
+    """Import the image of this checkout; build it unless nothing that it holds has changed."""
+    folder = ROOT / "build" / "image" / MACHINES[platform.machine()]
+    archive, stamp = folder / "polypod.tar", folder / "tests.stamp"
+    wanted = _digest_of_sources()
+    if not (archive.exists() and stamp.exists() and stamp.read_text() == wanted):
+        builder = [sys.executable, str(ROOT / "images" / "build.py")]
+        subprocess.run(builder, check=True, timeout=600)
+        stamp.write_text(wanted)
     ctr = ["ctr", "--address", str(place.containerd), "--namespace", "k8s.io"]
     imported = [*ctr, "images", "import", str(archive)]
     subprocess.run(imported, capture_output=True, check=True, timeout=120)
+
+
+def _digest_of_sources() -> str:
+    whole = hashlib.sha256()
+    for name in ("src", "shim", "images", "requirements/runtime.txt", "pyproject.toml"):
+        top = ROOT / name
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                whole.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return whole.hexdigest()
 
 
 def folders(place: Place) -> tuple[str, ...]:
@@ -63,12 +83,35 @@ def uninstall(kube: Kube) -> None:
 
 
 def pid() -> int:
-    """Return the process id of the agent that serves."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    """Return the process id of the agent that serves, or is about to."""
+    found = pids()
+    assert found, "no agent runs"
+    return found[0]
+
+
+def pids() -> list[int]:
+    """Return the process ids of all agents, the oldest first."""
+    found: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().split(b"\0")
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            started = int((folder / "stat").read_text().rpartition(")")[2].split()[19])
         except OSError:
             continue
         if b"--in-cluster" in words and b"daemon" in words:
-            return int(path.parent.name)
-    raise AssertionError("no agent runs")
+            found[int(folder.name)] = started
+    return sorted(found, key=lambda pid: found[pid])
+
+
+def metrics(place: Place) -> str:
+    """Return what the agent tells Prometheus."""
+    address = f"http://{NODE_ADDRESS}:{Values().metrics_port}/metrics"
+    command = processes.inside(place, ["busybox", "wget", "-qO-", address])
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+
+
+def requests(place: Place) -> list[dict[str, Any]]:
+    """Return what agents asked of the API server so far, as its audit log has it; no watches."""
+    lines = place.audit.read_text(encoding="utf-8").splitlines()
+    found: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    return [request for request in found if request["verb"] != "watch"]

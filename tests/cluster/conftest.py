@@ -10,21 +10,21 @@ import pytest
 from cluster import life
 from cluster.place import Place, here
 from tests.cluster import agent
-from tests.cluster.kube import Kube
-from tests.cluster.traces import Traces
-
-STATE = Path("/var/lib/polypod")
+from tests.cluster.kube import Kube, bridge, pod
+from tests.cluster.traces import LEASES, STATE, Traces
 
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[Place]:
     found = here()
     life.down(found)  # what an interrupted run left
-    shutil.rmtree(STATE, ignore_errors=True)
+    for folder in (STATE, LEASES):
+        shutil.rmtree(folder, ignore_errors=True)
     life.up(found)
     yield found
     life.down(found)
-    shutil.rmtree(STATE, ignore_errors=True)
+    for folder in (STATE, LEASES):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +37,17 @@ def installed(kube: Kube, place: Place) -> Iterator[None]:
     """Put the agent on the node, from its image and its rendered manifests."""
     agent.load_image(place)
     agent.install(kube, place)
+    _make_what_is_shared(kube)
     yield
     agent.uninstall(kube)
+
+
+def _make_what_is_shared(kube: Kube) -> None:
+    """Have one pod attached, so that chains and files of the first use are there."""
+    name = kube.make_namespace()
+    kube.apply(bridge(name, "first", "10.70.0.0/24"), pod(name, "first", "first"))
+    kube.wait_ready(name, "first")
+    kube.delete_namespace(name)
 
 
 @pytest.fixture
@@ -50,3 +59,22 @@ def namespace(kube: Kube, installed: None) -> Iterator[str]:
     yield name
     kube.delete_namespace(name)
     Traces.wait_equal(kube.place, before)
+
+
+@pytest.fixture
+def taken_away(kube: Kube, installed: None) -> Iterator[None]:
+    """Put the agent back after a case that takes it away; it takes back what it had left."""
+    del installed
+    before = Traces.of(kube.place)
+    yield
+    agent.install(kube, kube.place)
+    Traces.wait_equal(kube.place, before, 60)
+
+
+@pytest.fixture
+def plugin(place: Place) -> Iterator[Path]:
+    """A place for a foreign plugin, named `t-slow`."""
+    path = place.cni_bin / "t-slow"
+    yield path
+    path.unlink(missing_ok=True)
+    path.with_suffix(".called").unlink(missing_ok=True)

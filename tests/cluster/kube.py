@@ -76,8 +76,11 @@ class Kube:
         return name
 
     def delete_namespace(self, name: str) -> None:
-        """Delete a namespace with all its pods, and wait until they are gone."""
-        self("delete", "namespace", name, "--wait=true", "--timeout=100s")
+        """Delete a namespace, and wait until its pods are gone; its empty rest may take longer."""
+        owners = "deployments,statefulsets,pods"
+        self("-n", name, "delete", owners, "--all", "--cascade=foreground", "--timeout=100s")
+        soon(lambda: not self.pods(name), f"the end of the pods of {name}")
+        self("delete", "namespace", name, "--wait=false")
 
     def wait_ready(self, namespace: str, *names: str, seconds: int = 40) -> None:
         """Wait until pods are ready; show what the cluster says of them when they are not."""
@@ -96,12 +99,7 @@ class Kube:
 
     def addresses(self, namespace: str, pod: str) -> dict[str, list[str]]:
         """Return a pod's IPv4 addresses by interface."""
-        found: dict[str, list[str]] = {}
-        for line in self.inside(namespace, pod, "ip", "-o", "-4", "addr").splitlines():
-            words = line.split()
-            found.setdefault(words[1], []).append(words[3])
-        found.pop("lo", None)
-        return found
+        return by_interface(self.inside(namespace, pod, "ip", "-o", "-4", "addr"))
 
     def status(self, namespace: str, pod: str) -> list[Object]:
         """Return a pod's network-status, once it is there."""
@@ -117,10 +115,29 @@ class Kube:
         soon(is_there, f"network-status of {pod}")
         return found[-1]
 
+    def wait_event(self, namespace: str, name: str, *words: str, seconds: float = 40) -> None:
+        """Wait for an event of an object whose reason or message holds the words."""
+
+        def is_there() -> bool:
+            told = [f"{e['reason']} {e['message']}" for e in self.events(namespace, name)]
+            return any(all(word in text for word in words) for text in told)
+
+        soon(is_there, f"an event of {name} with {words}", seconds)
+
     def events(self, namespace: str, pod: str) -> list[Object]:
-        """Return the events of a pod."""
+        """Return the events of an object."""
         text = self("-n", namespace, "get", "events", "-o", "json")
         return [e for e in json.loads(text)["items"] if e["involvedObject"]["name"] == pod]
+
+
+def by_interface(text: str) -> dict[str, list[str]]:
+    """Return what `ip -o -4 addr` says, loopback left out."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        words = line.split()
+        found.setdefault(words[1], []).append(words[3])
+    found.pop("lo", None)
+    return found
 
 
 def pod(namespace: str, name: str, networks: object = "", **annotations: str) -> Object:
@@ -148,7 +165,37 @@ def spec() -> Object:
         "imagePullPolicy": "Never",
         "command": ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait"],
     }
-    return {"containers": [container], "terminationGracePeriodSeconds": 2}
+    return {
+        "containers": [container],
+        "terminationGracePeriodSeconds": 2,
+        "automountServiceAccountToken": False,
+    }
+
+
+def deployment(namespace: str, name: str, network: str, replicas: int) -> Object:
+    """Return a deployment whose pods have one more network."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"replicas": replicas, **_set(name, network)},
+    }
+
+
+def stateful_set(namespace: str, name: str, network: str) -> Object:
+    """Return a stateful set of one pod with one more network."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"replicas": 1, "serviceName": name, **_set(name, network)},
+    }
+
+
+def _set(name: str, network: str) -> Object:
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels, "annotations": {NETWORKS: network}}, "spec": spec()}
+    return {"selector": {"matchLabels": labels}, "template": template}
 
 
 def network(namespace: str, name: str, **config: object) -> Object:

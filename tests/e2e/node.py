@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from cluster.containerd import Containerd
 from tests.e2e import image
 from tests.e2e.cri import POD_IMAGE, PodName, Runtime
 from tests.e2e.programs import Program, output
@@ -44,20 +45,6 @@ PRIMARY: dict[str, Any] = {
         },
     ],
 }
-CONTAINERD = """\
-version = 2
-root = "{root}/containerd/root"
-state = "{root}/containerd/state"
-disabled_plugins = ["io.containerd.internal.v1.opt"]
-[grpc]
-  address = "{root}/containerd.sock"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{image}"
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{root}/bin"
-    conf_dir = "{root}/net.d"
-"""
 
 
 class Node:
@@ -109,9 +96,13 @@ class Node:
         (self.root / "primary.conflist").write_text(json.dumps(PRIMARY))
         called = {"cniVersion": "1.0.0", "name": "polypod", "plugins": [{"type": "polypod"}]}
         (self.root / "net.d" / "00-polypod.conflist").write_text(json.dumps(called))
-        (self.root / "containerd.toml").write_text(
-            CONTAINERD.format(root=self.root, image=POD_IMAGE)
+        runtime = Containerd(
+            root=self.root,
+            sandbox_image=POD_IMAGE,
+            cni_bin=self.root / "bin",
+            cni_conf=self.root / "net.d",
         )
+        (self.root / "containerd.toml").write_text(runtime.config())
         self.start_daemon()
         self.containerd.start()
         self.containerd.wait_until(self._runtime_answers, "answers the CRI", 60)
