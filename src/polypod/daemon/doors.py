@@ -12,6 +12,7 @@ from polypod.engine.doors import Doors, Networks, Settings, Source, StatusSink
 from polypod.foreign.mounts import RuntimeMounts
 from polypod.foreign.run import ForeignDoor
 from polypod.kernel.door import KernelDoor
+from polypod.kernel.home import Home
 from polypod.kube.devices import KubeletDevices
 from polypod.kube.manifests import ManifestSource
 from polypod.kube.nothing import NoSource, NoStatus
@@ -41,7 +42,7 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
     """
     roots = (options.state, *((options.data_root,) if options.data_root else ()))
     return Doors(
-        kernel=KernelDoor(),
+        kernel=KernelDoor(Home()),
         journal=SqliteJournal(options.state / "journal.db"),
         pools=LeaseFiles(default=_data(options) / "networks", roots=roots, keeps_spares=True),
         backups=BackupFiles(roots=roots),

@@ -26,6 +26,8 @@ _MAGIC: Final = b"PLYP"
 _HEADER: Final = struct.Struct("<4sHHI")
 _U32: Final = struct.Struct("<I")
 _CHUNK: Final = 1 << 16
+_AT_ONCE: Final = socket.MSG_DONTWAIT
+"""Tried first: what is there already, or has room, needs no clock."""
 _FD_ROOM: Final = 8
 """How many descriptors are received, so that too many can be told from enough."""
 
@@ -178,15 +180,25 @@ def send(sock: socket.socket, kind: Kind, payload: bytes, fds: Sequence[int] = (
         DecodeError: the payload is too long.
     """
     content = frame(kind, payload)
-    with _timeout_kept(sock):
-        sock.settimeout(SEND_SECONDS)
-        try:
-            if fds:
-                content = content[socket.send_fds(sock, [content], list(fds)) :]
-            sock.sendall(content)
-        except OSError as error:
-            cause = error.strerror or "time-out"
-            raise CallerGoneError(f"the caller went away: {cause}") from error
+    try:
+        if fds:
+            content = content[socket.send_fds(sock, [content], list(fds)) :]
+        content = content[_at_once(sock, content) :]
+        if content:
+            with _timeout_kept(sock):
+                sock.settimeout(SEND_SECONDS)
+                sock.sendall(content)
+    except OSError as error:
+        cause = error.strerror or "time-out"
+        raise CallerGoneError(f"the caller went away: {cause}") from error
+
+
+def _at_once(sock: socket.socket, content: bytes) -> int:
+    """Write what there is room for, nearly always all of it, and return how much that was."""
+    try:
+        return sock.send(content, _AT_ONCE)
+    except BlockingIOError:
+        return 0
 
 
 def close(fds: Iterable[int]) -> None:
@@ -226,10 +238,15 @@ def _exactly(sock: socket.socket, size: int, waiting: Waiting, fds: list[int]) -
 def _some(
     sock: socket.socket, size: int, room: int, waiting: Waiting
 ) -> tuple[bytes, list[tuple[int, int, bytes]], int]:
+    how = _AT_ONCE
     while (left := waiting.left()) > 0:
-        sock.settimeout(left)
+        if not how:
+            sock.settimeout(left)
         try:
-            part, ancillary, flags, _ = sock.recvmsg(size, room, socket.MSG_CMSG_CLOEXEC)
+            part, ancillary, flags, _ = sock.recvmsg(size, room, how | socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            how = 0
+            continue
         except TimeoutError:
             continue  # asked again: there may be more patience than there was
         except OSError as error:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Generator, Sequence
 
 from polypod.kernel import apply, configure, make, netns, read, undo
+from polypod.kernel.home import Home
 from polypod.kernel.spaces import Spaces
 from polypod.plan.facts import Facts, Query
 from polypod.plan.ops import Configure, Identity, KernelOp, LinkMaker, WaitOperUp
@@ -68,9 +69,10 @@ class OpenNamespaces:
 class KernelDoor:
     """Opens namespaces."""
 
-    def __init__(self) -> None:
-        """Begin with nobody in the way."""
+    def __init__(self, home: Home | None = None) -> None:
+        """Begin with nobody in the way; `home` when the threads that come never leave it."""
         self._turn = threading.Lock()
+        self._home = home
 
     @contextlib.contextmanager
     def enter(self, *, sandbox: int | str | None, host: int | None) -> Generator[OpenNamespaces]:
@@ -82,7 +84,7 @@ class KernelDoor:
         opened = netns.open_path(sandbox) if isinstance(sandbox, str) and sandbox else None
         fd = sandbox if isinstance(sandbox, int) else opened
         missing = sandbox if isinstance(sandbox, str) else ""
-        spaces = Spaces(sandbox=fd, host=host, missing=missing, turn=self._turn)
+        spaces = Spaces(sandbox=fd, host=host, missing=missing, turn=self._turn, kept=self._home)
         try:
             yield OpenNamespaces(spaces)
         finally:

@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 
 from polypod.errors import InvalidNetnsError, KernelError
 from polypod.kernel import links, netns
+from polypod.kernel.home import Home
 from polypod.kernel.netlink import Message, Rtnetlink
 from polypod.plan.facts import Link, Where
 
@@ -21,11 +22,21 @@ class Spaces:
     """Sockets in both namespaces, opened when first needed and closed with the request."""
 
     def __init__(
-        self, *, sandbox: int | None, host: int | None, turn: threading.Lock, missing: str = ""
+        self,
+        *,
+        sandbox: int | None,
+        host: int | None,
+        turn: threading.Lock,
+        missing: str = "",
+        kept: Home | None = None,
     ) -> None:
-        """Keep the descriptors; `missing` is the sandbox path that was not there."""
+        """Keep the descriptors; `missing` is the sandbox path that was not there.
+
+        `kept` is the threads' own namespace when it stays open.
+        """
         self._turn = turn
-        self._home = netns.open_own()
+        self._kept = kept
+        self._home = netns.open_own() if kept is None else kept.fd
         if host is not None and netns.is_same(host, self._home):
             host = None
         self._fds = {Where.SANDBOX: sandbox, Where.HOST: host}
@@ -38,7 +49,8 @@ class Spaces:
         """Close the sockets: an open one would keep a namespace alive."""
         for socket in self._sockets.values():
             socket.close()
-        os.close(self._home)
+        if self._kept is None:
+            os.close(self._home)
 
     @property
     def has_sandbox(self) -> bool:
@@ -96,6 +108,8 @@ class Spaces:
 
     def socket(self, where: Where) -> Rtnetlink:
         """Return the rtnetlink socket of a namespace."""
+        if where is Where.HOST and self._kept is not None and self._fds[Where.HOST] is None:
+            return self._kept.socket()
         if where not in self._sockets:
             with self.inside(where):
                 self._sockets[where] = Rtnetlink()

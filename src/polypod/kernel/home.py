@@ -1,0 +1,31 @@
+"""The namespace that a process's threads stay in: open once, with a socket for each thread.
+
+Only for a process whose threads never leave it but within a block (netns.py); others open both for
+each request.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from polypod.kernel import netns
+from polypod.kernel.netlink import Rtnetlink
+
+
+class _Thread(threading.local):
+    socket: Rtnetlink | None = None
+
+
+class Home:
+    """The calling thread's namespace at the time it was made."""
+
+    def __init__(self) -> None:
+        """Open it."""
+        self.fd = netns.open_own()
+        self._thread = _Thread()
+
+    def socket(self) -> Rtnetlink:
+        """Return the calling thread's own socket; what nobody waits for any more it passes over."""
+        if self._thread.socket is None:
+            self._thread.socket = Rtnetlink()
+        return self._thread.socket
