@@ -33,6 +33,7 @@ from docs.generate import (  # noqa: E402 - the path is set above, for a start a
     ops,
     picture,
     plugins,
+    settings,
     stage,
 )
 
@@ -46,6 +47,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/logs.md": logs.render,
     "reference/plugins.md": plugins.render,
     "reference/ops.md": ops.render,
+    "reference/settings.md": settings.render,
     "images/rooms.svg": picture.render,
 }
 """Every generated file below docs/, and what writes it."""

@@ -67,9 +67,10 @@ FILES: tuple[tuple[str, str], ...] = (
     ),
 )
 LEAD = """
-The daemon is configured by its command line alone; networks are configured by
-`NetworkAttachmentDefinition` objects and CNI configuration files, which stay as they are. The
-[plugins page](plugins.md) has the keys of each network type.
+The daemon is configured by its command line and, for what concerns pods and their networks, by a
+[file of settings](settings.md); networks are configured by `NetworkAttachmentDefinition` objects
+and CNI configuration files, which stay as they are. The [plugins page](plugins.md) has the keys of
+each network type.
 """
 MANIFESTS = """
 ## Manifests

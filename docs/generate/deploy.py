@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from docs.generate import settings
+
 from polypod.install import chart, extras, render
 from polypod.install.platforms import PLATFORMS
 from polypod.install.values import Values
@@ -17,6 +19,7 @@ def files() -> dict[str, str]:
     found = {f"yaml/{name}.yaml": render.plain(given) for name, given in values.items()}
     found |= {f"kustomize/{name}": text for name, text in render.kustomize(usual).items()}
     found |= {f"helm/polypod/{name}": text for name, text in chart.files(usual).items()}
+    found[settings.SCHEMA] = settings.schema()
     for platform, name in (
         ("kubeadm", "cilium-values.yaml"),
         ("rke2", "rke2-cilium-config.yaml"),

@@ -9,9 +9,12 @@ from pathlib import Path
 import click
 
 from polypod.cli import surroundings
-from polypod.install import chart, extras, render
+from polypod.daemon import settings_file
+from polypod.install import agent, chart, extras, render
+from polypod.install import settings as install_settings
 from polypod.install.platforms import PLATFORMS, PRIMARIES, beside
 from polypod.install.values import Values
+from polypod.nad import node_settings
 from polypod.store import files
 
 FORMS = ("yaml", "kustomize", "helm")
@@ -28,6 +31,7 @@ class Asked:
     cni_conf: str | None
     kubelet: str | None
     isolation: bool
+    settings: Path | None
 
 
 @click.command("render")
@@ -60,6 +64,12 @@ class Asked:
 @click.option(
     "--no-namespace-isolation", is_flag=True, help="let pods use any namespace's networks"
 )
+@click.option(
+    "--config",
+    "settings",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="the agent's settings, or Multus's, as YAML or JSON: they become its ConfigMap",
+)
 def render_(  # noqa: PLR0913 - one argument an option
     *,
     platform: str | None,
@@ -75,6 +85,7 @@ def render_(  # noqa: PLR0913 - one argument an option
     cni_conf: str | None,
     kubelet: str | None,
     no_namespace_isolation: bool,
+    settings: Path | None,
 ) -> None:
     """Render what runs Polypod on every node of a cluster.
 
@@ -96,6 +107,7 @@ def render_(  # noqa: PLR0913 - one argument an option
         cni_conf=cni_conf,
         kubelet=kubelet,
         isolation=not no_namespace_isolation,
+        settings=settings,
     )
     written = _files(form, _values(around, asked))
     if out is None:
@@ -109,7 +121,7 @@ def render_(  # noqa: PLR0913 - one argument an option
 
 def _values(around: surroundings.Surroundings, asked: Asked) -> Values:
     known = beside(PLATFORMS[around.platform], around.primary)
-    return Values(
+    values = Values(
         platform=replace(
             known,
             cni_bin=asked.cni_bin or known.cni_bin,
@@ -120,6 +132,19 @@ def _values(around: surroundings.Surroundings, asked: Asked) -> Values:
         image=asked.image or Values().image,
         namespace_isolation=asked.isolation,
     )
+    return values if asked.settings is None else _with_settings(values, asked.settings)
+
+
+def _with_settings(values: Values, path: Path) -> Values:
+    """Return the values with a file's settings; what is said of its keys goes to stderr."""
+    reading = settings_file.read(path)
+    for note in reading.notes:
+        click.echo(f"{path}: {note.key}: {note.verdict.value}: {note.text}", err=True)
+    config = node_settings.given(reading)
+    if not values.namespace_isolation:
+        config["namespaceIsolation"] = False
+    paths = install_settings.folders(config, agent.mounted(values))
+    return replace(values, config=config, host_paths=paths)
 
 
 def _write_extras(around: surroundings.Surroundings, folder: Path | None) -> None:

@@ -6,6 +6,7 @@ tried on a real cluster.
 
 from __future__ import annotations
 
+from polypod.install import settings
 from polypod.install.values import Values
 
 SYSCTL = "/host/proc/sys"
@@ -50,7 +51,10 @@ def daemon_set(values: Values) -> dict[str, object]:
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
             },
-            "template": {"metadata": {"labels": labels}, "spec": _pod(values)},
+            "template": {
+                "metadata": {"labels": labels, "annotations": settings.pod_annotations(values)},
+                "spec": _pod(values),
+            },
         },
     }
 
@@ -96,20 +100,15 @@ def _container(values: Values) -> dict[str, object]:
 
 
 def _arguments(values: Values) -> list[str]:
-    words = [
+    return [
         "daemon",
         "--in-cluster",
+        f"--config={settings.FOLDER}/{settings.FILE}",
         f"--shim-dir={values.platform.cni_bin}",
         f"--conf-dir={values.platform.cni_conf}",
-        f"--path={values.platform.cni_bin}",
         f"--stand-by={STAND_BY_S}",
         f"--metrics=$(NODE_IP):{values.metrics_port}",
-        f"--log-level={values.log_level}",
-        f"--global-namespaces={values.global_namespaces}",
     ]
-    if not values.namespace_isolation:
-        words.append("--no-namespace-isolation")
-    return words
 
 
 def _environment(values: Values) -> list[dict[str, object]]:
@@ -162,6 +161,11 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
     )
 
 
+def mounted(values: Values) -> tuple[str, ...]:
+    """Return the node's folders that the agent sees anyway, where the node has them."""
+    return tuple(path for _, path, inside, _ in _folders(values) if path == inside)
+
+
 def _volumes(values: Values) -> list[dict[str, object]]:
     found: list[dict[str, object]] = [
         {"name": name, "hostPath": {"path": path} | ({"type": kind} if kind else {})}
@@ -171,15 +175,15 @@ def _volumes(values: Values) -> list[dict[str, object]]:
     if store:
         path = {"path": store, "type": "Directory"}
         found.append({"name": PLUGIN_STORE, "hostPath": path})
-    return found
+    return [*found, *settings.volumes(values)]
 
 
 def _mounts(values: Values) -> list[dict[str, object]]:
     found: list[dict[str, object]] = [
-        {"name": name, "mountPath": inside} | ({"readOnly": True} if name in READ_ONLY else {})
+        {"name": name, "mountPath": inside, **({"readOnly": True} if name in READ_ONLY else {})}
         for name, _, inside, _ in _folders(values)
     ]
     store = values.platform.plugin_store
     if store:  # a plugin that is a link into it is found only if its end is seen
         found.insert(0, {"name": PLUGIN_STORE, "mountPath": store, "readOnly": True})
-    return found
+    return [*found, *settings.mounts(values)]

@@ -12,17 +12,28 @@ from polypod.install import render
 from polypod.install.agent import PLUGIN_STORE
 from polypod.install.crd import crd
 from polypod.install.platforms import PLATFORMS, Platform
+from polypod.install.settings import FILE, HOST_PATH
 from polypod.install.values import VERSION, Values
+from polypod.nad import node_settings
 
 Object = Mapping[str, object]
 _CONTAINER = ("spec", "template", "spec", "containers", "0")
-_ISOLATION = "@isolation@"
 _OPTIONAL: Mapping[str, str] = {
     "KUBERNETES_SERVICE_HOST": "apiServer.host",
     "KUBERNETES_SERVICE_PORT": "apiServer.host",
     PLUGIN_STORE: "pluginStoreDir",
 }
 """Items of lists that are there only with a value."""
+_SETTINGS = """{{- define "polypod.settings" -}}
+{{- $found := dict "logLevel" .Values.logLevel "namespaceIsolation" .Values.namespaceIsolation -}}
+{{- $_ := set $found "globalNamespaces" .Values.globalNamespaces -}}
+{{- $_ := set $found "binDir" .Values.cniBinDir -}}
+{{- range $key, $value := .Values.config -}}
+{{- $_ := set $found $key $value -}}
+{{- end -}}
+{{- toYaml $found -}}
+{{- end -}}
+"""
 
 
 def files(values: Values) -> dict[str, str]:
@@ -31,7 +42,7 @@ def files(values: Values) -> dict[str, str]:
     found = {
         f"templates/{name}": render.text(parts)
         for name, parts in render.objects(inside).items()
-        if name not in {"crd.yaml", "namespace.yaml", "daemonset.yaml"}
+        if name not in {"crd.yaml", "namespace.yaml", "config.yaml", "daemonset.yaml"}
     }
     return {
         "Chart.yaml": render.text([_chart()]),
@@ -43,6 +54,8 @@ def files(values: Values) -> dict[str, str]:
         "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
         "crds/crd.yaml": render.text([crd()]),
         "templates/daemonset.yaml": _daemon_set(inside),
+        "templates/config.yaml": _config_map(inside),
+        "templates/_settings.tpl": _SETTINGS,
         "templates/NOTES.txt": _NOTES,
         **found,
     }
@@ -65,21 +78,27 @@ def _daemon_set(values: Values) -> str:
     (found,) = render.objects(values)["daemonset.yaml"]
     blocks: dict[tuple[str, ...], object] = {
         (*_CONTAINER, "resources"): "@resources@",
-        (*_CONTAINER, "args"): _ISOLATION,
         ("spec", "template", "spec", "tolerations"): "@tolerations@",
         ("spec", "template", "spec", "nodeSelector"): "@nodeSelector@",
     }
-    words = [str(word) for word in render.at(found, (*_CONTAINER, "args"))]
     text = render.text([render.replaced(found, blocks)])
     for name in ("resources", "tolerations", "nodeSelector"):
         text = _block(text, f"@{name}@", f"toYaml .Values.{name}")
     for name, value in _OPTIONAL.items():
-        text = _optional(text, f"- name: {name}", value)
-    return _arguments(text, words)
+        text = _within(text, f"- name: {name}", f"if .Values.{value}")
+    text = _within(text, f"- name: {HOST_PATH}-0", "range $number, $path := .Values.hostPaths")
+    return text.replace(f"{HOST_PATH}-0", f"{HOST_PATH}-{{{{ $number }}}}")
 
 
-def _optional(text: str, first: str, value: str) -> str:
-    """Put every item of a list that begins with a line under the condition of a value."""
+def _config_map(values: Values) -> str:
+    """Return the ConfigMap with the settings as a block."""
+    text = render.text(render.objects(values)["config.yaml"])
+    block = f'{FILE}: |-\n{{{{ include "polypod.settings" . | indent 4 }}}}'
+    return text.replace(f"{FILE}: '{render.SETTINGS}'", block)
+
+
+def _within(text: str, first: str, opening: str) -> str:
+    """Put every item of a list that begins with a line into a template's block."""
     lines: list[str] = []
     depth = -1
     for line in text.splitlines():
@@ -89,7 +108,7 @@ def _optional(text: str, first: str, value: str) -> str:
             depth = -1
         if line.strip() == first:
             depth = at
-            lines.append(f"{' ' * depth}{{{{- if .Values.{value} }}}}")
+            lines.append(f"{' ' * depth}{{{{- {opening} }}}}")
         lines.append(line)
     if depth >= 0:
         lines.append(f"{' ' * depth}{{{{- end }}}}")
@@ -106,24 +125,6 @@ def _block(text: str, mark: str, what: str) -> str:
             lines += [f"{key}:", f"{{{{ {what} | indent {depth} }}}}"]
         else:
             lines.append(line)
-    return "\n".join(lines) + "\n"
-
-
-def _arguments(text: str, words: list[str]) -> str:
-    lines: list[str] = []
-    for line in text.splitlines():
-        if _ISOLATION not in line:
-            lines.append(line)
-            continue
-        key = line.split(":")[0]
-        depth = " " * (len(line) - len(line.lstrip()) + 2)
-        lines.append(f"{key}:")
-        lines += [f"{depth}- '{word}'" for word in words]
-        lines += [
-            f"{depth}{{{{- if not .Values.namespaceIsolation }}}}",
-            f"{depth}- --no-namespace-isolation",
-            f"{depth}{{{{- end }}}}",
-        ]
     return "\n".join(lines) + "\n"
 
 
@@ -146,6 +147,10 @@ pluginStoreDir: {json.dumps(platform.plugin_store)}
 apiServer: {json.dumps({"host": platform.api_host, "port": platform.api_port})}
 # The kubelet's folder: it is asked there which devices a pod has.
 kubeletDir: {platform.kubelet}
+# More of the agent's settings, by the keys of its configuration file: clusterNetwork and others.
+config: {json.dumps(dict(values.config))}
+# Folders of the node that config names and no other mount shows: the agent sees them read-only.
+hostPaths: {json.dumps(list(values.host_paths))}
 resources: {json.dumps({"requests": dict(values.requests), "limits": dict(values.limits)})}
 tolerations: [{{"operator": "Exists"}}]
 nodeSelector: {{"kubernetes.io/os": "linux"}}
@@ -190,11 +195,19 @@ def _schema() -> Object:
                 "properties": {"host": {"type": "string"}, "port": {"type": "string"}},
             },
             "kubeletDir": folder,
+            "config": _config_schema(),
+            "hostPaths": {"type": "array", "items": folder},
             "resources": {"type": "object"},
             "tolerations": {"type": "array", "items": {"type": "object"}},
             "nodeSelector": {"type": "object", "additionalProperties": {"type": "string"}},
         },
     }
+
+
+def _config_schema() -> Object:
+    """Return the schema of the settings, without what is only for a file."""
+    found = node_settings.schema()
+    return {key: value for key, value in found.items() if key not in {"$schema", "title"}}
 
 
 _NOTES = """Where PodSecurity is enforced, as on Talos, the namespace must be allowed to hold it:

@@ -12,12 +12,14 @@ from typing import Any
 
 import yaml
 
-from polypod.install import agent, rbac
+from polypod.install import agent, rbac, settings
 from polypod.install.crd import crd
 from polypod.install.platforms import PLATFORMS
 from polypod.install.values import Values
 
 Object = Mapping[str, object]
+SETTINGS = "@settings@"
+"""Stands for the agent's settings in a chart's ConfigMap."""
 HEAD = "# Rendered by `polypod install render`; do not edit, render again.\n"
 
 
@@ -56,6 +58,7 @@ def objects(values: Values) -> dict[str, list[Object]]:
             rbac.own_role(values),
             rbac.own_role_binding(values),
         ],
+        "config.yaml": [settings.config_map(values)],
         "policy.yaml": [rbac.policy(values), rbac.policy_binding(values)],
         "daemonset.yaml": [agent.daemon_set(values)],
     }
@@ -110,8 +113,9 @@ def in_chart(values: Values) -> Values:
         namespace="{{ .Release.Namespace }}",
         image=expression("image"),
         pull_policy=expression("imagePullPolicy"),
-        log_level=expression("logLevel"),
-        global_namespaces='{{ join "," .Values.globalNamespaces }}',
+        config_text=SETTINGS,
+        config_sum='{{ include "polypod.settings" . | sha256sum | trunc 16 }}',
+        host_paths=("{{ $path }}",),
     )
 
 

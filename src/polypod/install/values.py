@@ -24,6 +24,14 @@ class Values:
     log_level: str = "info"
     namespace_isolation: bool = True
     global_namespaces: str = "default"
+    config: Mapping[str, object] = field(default_factory=dict[str, object])
+    """More of the agent's settings, by key."""
+    config_text: str = ""
+    """The whole file of settings, where it is a template's expression."""
+    config_sum: str = ""
+    """Likewise its checksum."""
+    host_paths: tuple[str, ...] = ()
+    """Folders of the node that the settings name: the agent sees them too, read-only."""
     metrics_port: int = 9473
     requests: Mapping[str, str] = field(
         default_factory=lambda: {"cpu": "20m", "memory": "48Mi"},

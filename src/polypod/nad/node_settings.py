@@ -174,6 +174,15 @@ def _value(key: str, value: object, where: str) -> object:
         ) from error
 
 
+def given(reading: Reading) -> dict[str, object]:
+    """Return what a file has, in our spelling and our form."""
+    return {
+        key: msgspec.to_builtins(getattr(reading.settings, field.name))
+        for key, field in KEYS.items()
+        if key in reading.given
+    }
+
+
 def ignored(key: str) -> bool:
     """Tell whether a key is for editors, not for us."""
     return key in _IGNORED

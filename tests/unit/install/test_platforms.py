@@ -27,6 +27,11 @@ def mounts(found: Any) -> dict[str, dict[str, Any]]:
     return {mount["mountPath"]: mount for mount in container["volumeMounts"]}
 
 
+def host_paths(found: Any) -> list[dict[str, Any]]:
+    volumes = found["spec"]["template"]["spec"]["volumes"]
+    return [volume for volume in volumes if "hostPath" in volume]
+
+
 @pytest.mark.parametrize(("platform", "primary"), PAIRS)
 def test_the_agent_sees_the_runtimes_folders_under_their_own_names(
     platform: str, primary: str
@@ -35,9 +40,7 @@ def test_the_agent_sees_the_runtimes_folders_under_their_own_names(
     container = found["spec"]["template"]["spec"]["containers"][0]
     chosen = beside(PLATFORMS[platform], primary)
 
-    volumes = {
-        v["name"]: v["hostPath"]["path"] for v in found["spec"]["template"]["spec"]["volumes"]
-    }
+    volumes = {v["name"]: v["hostPath"]["path"] for v in host_paths(found)}
 
     assert f"--shim-dir={chosen.cni_bin}" in container["args"]
     assert f"--conf-dir={chosen.cni_conf}" in container["args"]
@@ -73,7 +76,7 @@ def test_on_talos_the_agent_speaks_to_the_api_server_on_its_own_node() -> None:
 
 
 def test_no_kind_of_folder_is_checked_where_etc_is_read_only() -> None:
-    volumes = daemon_set("talos")["spec"]["template"]["spec"]["volumes"]
+    volumes = host_paths(daemon_set("talos"))
 
     (conf,) = [v for v in volumes if v["hostPath"]["path"] == "/etc/cni/net.d"]
     assert "type" not in conf["hostPath"]
@@ -111,9 +114,7 @@ def test_k3s_is_told_to_leave_the_first_network_to_others(primary: str) -> None:
 def test_the_kubelets_folders_are_seen_at_one_place_and_not_written() -> None:
     platform = replace(PLATFORMS["kubeadm"], kubelet="/var/lib/k0s/kubelet")
     found: Any = agent.daemon_set(Values(platform=platform))
-    volumes = {
-        v["name"]: v["hostPath"]["path"] for v in found["spec"]["template"]["spec"]["volumes"]
-    }
+    volumes = {v["name"]: v["hostPath"]["path"] for v in host_paths(found)}
 
     for name in ("pod-resources", "device-plugins"):
         mount = mounts(found)[f"/var/lib/kubelet/{name}"]
