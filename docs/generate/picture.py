@@ -15,6 +15,7 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     "cli": ("front", "verbs for people"),
     "daemon": ("front", "socket, queues, metrics"),
     "install": ("front", "manifests, shim"),
+    "doctor": ("front", "facts → findings"),
     "engine": ("orders", "the CNI verbs"),
     "kernel": ("door", "netlink, sysctl, nft"),
     "kube": ("door", "pods and networks"),

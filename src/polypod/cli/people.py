@@ -1,15 +1,27 @@
 """The verbs for people, as one click group; each is a file of its own.
 
-Exit status: 0 done, 1 refused (one line says why, another what to do), 2 wrong usage.
+Exit status: 0 done, 1 refused (one line says why, another what to do), 2 wrong usage; a verb that
+judges says in its help what its own mean.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import cast
 
 import click
 
-from polypod.cli import attachments, completion, explain, install, plugins, ps, uninstall, version
+from polypod.cli import (
+    attachments,
+    completion,
+    explain,
+    install,
+    migrate,
+    plugins,
+    ps,
+    uninstall,
+    version,
+)
 from polypod.cli.suggest import Verbs
 from polypod.errors import PolypodError
 
@@ -37,6 +49,7 @@ for verb in (
     ps.ps,
     explain.explain,
     install.install,
+    migrate.migrate,
     uninstall.uninstall,
     plugins.plugin,
     completion.completion,
@@ -49,7 +62,7 @@ for verb in (
 def main(words: list[str]) -> int:
     """Run a verb and return the exit code; errors are one line and a hint."""
     try:
-        polypod.main(args=words, prog_name="polypod", standalone_mode=False)
+        code = cast("object", polypod.main(args=words, prog_name="polypod", standalone_mode=False))
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as error:
@@ -66,7 +79,7 @@ def main(words: list[str]) -> int:
     except OSError as error:
         click.echo(f"polypod: {error.strerror or error}: {error.filename or ''}", err=True)
         return REFUSED
-    return 0
+    return code if isinstance(code, int) else 0  # click returns what a verb gave to exit()
 
 
 def _tell(error: PolypodError) -> None:

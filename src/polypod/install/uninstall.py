@@ -7,6 +7,8 @@ ready has done its work on every node.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from polypod.install import agent
 from polypod.install.render import text
 from polypod.install.values import Values
@@ -25,7 +27,12 @@ def plain(values: Values, *, node: str = "", purge: bool = False) -> str:
 
 def daemon_set(values: Values, *, purge: bool) -> dict[str, object]:
     """Return the DaemonSet that repairs every node and then waits."""
-    labels = {"app.kubernetes.io/name": NAME}
+    return once(values, NAME, _uninstall(values, purge=purge))
+
+
+def once(values: Values, name: str, arguments: Sequence[str]) -> dict[str, object]:
+    """Return a DaemonSet that runs the command line once on every node, and then waits."""
+    labels = {"app.kubernetes.io/name": name}
     waiting: dict[str, object] = {
         "name": "done",
         "image": values.image,
@@ -40,14 +47,14 @@ def daemon_set(values: Values, *, purge: bool) -> dict[str, object]:
     }
     pod = {
         **_pod(values),
-        "initContainers": [_worker(values, purge=purge)],
+        "initContainers": [_worker(values, arguments)],
         "containers": [waiting],
         "terminationGracePeriodSeconds": 5,
     }
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": {"name": NAME, "namespace": values.namespace, "labels": labels},
+        "metadata": {"name": name, "namespace": values.namespace, "labels": labels},
         "spec": {
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": pod},
@@ -61,7 +68,7 @@ def job(values: Values, node: str, *, purge: bool) -> dict[str, object]:
         **_pod(values),
         "nodeName": node,
         "restartPolicy": "Never",
-        "containers": [_worker(values, purge=purge)],
+        "containers": [_worker(values, _uninstall(values, purge=purge))],
     }
     return {
         "apiVersion": "batch/v1",
@@ -73,6 +80,17 @@ def job(values: Values, node: str, *, purge: bool) -> dict[str, object]:
             "template": {"spec": pod},
         },
     }
+
+
+def _uninstall(values: Values, *, purge: bool) -> list[str]:
+    platform = values.platform
+    return [
+        "uninstall",
+        f"--conf-dir={platform.cni_conf}",
+        f"--shim-dir={platform.cni_bin}",
+        "--detach",
+        *(["--purge"] if purge else []),
+    ]
 
 
 def _pod(values: Values) -> dict[str, object]:
@@ -90,19 +108,12 @@ def _pod(values: Values) -> dict[str, object]:
     }
 
 
-def _worker(values: Values, *, purge: bool) -> dict[str, object]:
-    platform = values.platform
-    arguments = [
-        "uninstall",
-        f"--conf-dir={platform.cni_conf}",
-        f"--shim-dir={platform.cni_bin}",
-        "--detach",
-    ]
+def _worker(values: Values, arguments: Sequence[str]) -> dict[str, object]:
     return {
-        "name": "uninstall",
+        "name": "work",
         "image": values.image,
         "imagePullPolicy": values.pull_policy,
-        "args": arguments + (["--purge"] if purge else []),
+        "args": list(arguments),
         "env": [{"name": "POLYPOD_PROC_SYS", "value": agent.SYSCTL}],
         "securityContext": {
             "runAsUser": 0,

@@ -1,0 +1,1 @@
+"""Gathers facts, applies pure rules, returns findings."""
