@@ -130,12 +130,23 @@ def containerd() -> Job:
     )
 
 
+def multus() -> Job:
+    """Return the job that builds the reference meta-plugin, thick."""
+    module = "gopkg.in/k8snetworkplumbingwg/multus-cni.v4"
+    return Job(
+        folder=versions.multus(),
+        requires=((module, f"v{versions.MULTUS}"),),
+        packages=tuple(f"{module}/cmd/{name}" for name in ("multus-daemon", "multus-shim")),
+    )
+
+
 JOBS = {
     "kubernetes": kubernetes,
     "plugins": reference_plugins,
     "cnitool": cnitool,
     "helm": helm,
     "containerd": containerd,
+    "multus": multus,
 }
 
 

@@ -13,6 +13,7 @@ PLUGINS = "1.9.1"
 CNI = "1.3.1"
 HELM = "4.3.1"
 CONTAINERD = "2.4.2"
+MULTUS = "4.3.0"
 NEEDS_GO = (1, 26)
 
 COMMANDS = (
@@ -57,3 +58,8 @@ def tools() -> Path:
 def containerd() -> Path:
     """Return the folder of a newer containerd than the distribution's."""
     return cache() / f"containerd-{CONTAINERD}"
+
+
+def multus() -> Path:
+    """Return the folder of the reference meta-plugin's programs."""
+    return cache() / f"multus-{MULTUS}"

@@ -154,6 +154,7 @@ def _values(facts: Facts, values: Values, platform: str) -> Values:
             known,
             cni_bin=kept.plugin_folder or known.cni_bin,
             cni_conf=kept.configuration_folder or known.cni_conf,
+            kubelet=kept.kubelet_folder or known.kubelet,
         ),
         namespace_isolation=kept.settings.namespace_isolation,
         global_namespaces=",".join(kept.settings.global_namespaces),
@@ -187,6 +188,7 @@ def _files(facts: Facts, values: Values) -> Mapping[str, str]:
     return {
         "switch.sh": _script(cutover.steps(facts, values.namespace), "The switch, step by step"),
         "back.sh": _script(cutover.way_back(facts, values.namespace), "The way back"),
+        "back-ends.sh": _script(cutover.way_back_ends(values.namespace), "The way back, its end"),
         cutover.AGENT: switching.plain(values, cutover.settings_text(facts)),
         cutover.ASIDE: switching.once(values, "polypod-set-aside", "aside"),
         cutover.BACK: switching.once(values, "polypod-put-back", "back"),

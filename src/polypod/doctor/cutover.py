@@ -18,6 +18,7 @@ from polypod.nad.node_settings import KEYS, NodeSettings
 
 AGENT, ASIDE, BACK = "1-polypod.yaml", "3-set-aside.yaml", "back-2-put-back.yaml"
 UNINSTALL = "back-3-uninstall.yaml"
+KUBELET = "/var/lib/kubelet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Kept:
     plugin_folder: str = ""
     """Where the node's runtime looks for plugins, as Multus's volumes say; empty for unknown."""
     configuration_folder: str = ""
+    kubelet_folder: str = ""
 
 
 def kept(facts: Facts) -> Kept:
@@ -49,6 +51,7 @@ def kept(facts: Facts) -> Kept:
         settings=settings,
         plugin_folder=_first(folders, "bin"),
         configuration_folder=_first(folders, "net.d"),
+        kubelet_folder=next((p for one in _own(facts) if (p := one.host_paths.get(KUBELET))), ""),
     )
 
 
@@ -111,7 +114,7 @@ def steps(facts: Facts, namespace: str) -> tuple[Step, ...]:
 
 
 def way_back(facts: Facts, namespace: str) -> tuple[Step, ...]:
-    """Return the way back, in order; it works with running pods, too."""
+    """Return the way back with pods that run, in order."""
     return (
         Step(
             title="Delete the agent: it takes its files along. It goes first, since Multus would"
@@ -128,9 +131,15 @@ def way_back(facts: Facts, namespace: str) -> tuple[Step, ...]:
                 *(f"kubectl apply -f {shlex.quote(name)}" for name in stopped(facts)),
             ),
         ),
+    )
+
+
+def way_back_ends(namespace: str) -> tuple[Step, ...]:
+    """Return the end of the way back, for the time when pods of ours are gone."""
+    return (
         Step(
-            title="When those pods are gone, free what Multus could not know of: addresses and"
-            " rules of networks whose definition or plugin is no more.",
+            title="When pods that Polypod attached are gone, free what Multus could not know of:"
+            " addresses and rules of networks whose definition or plugin is no more.",
             commands=(
                 f"kubectl apply -f {UNINSTALL}",
                 f"kubectl -n {namespace} rollout status daemonset/polypod-uninstall",

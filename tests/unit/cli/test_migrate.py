@@ -174,8 +174,8 @@ def volumes(daemon_set: dict[str, Any]) -> list[dict[str, Any]]:
 def test_every_file_of_the_switch_is_used_by_one_of_its_scripts(tmp_path: Path) -> None:
     run("--manifests", str(CLUSTER), "--out", str(tmp_path))
 
-    written = {path.name for path in tmp_path.iterdir()} - {"switch.sh", "back.sh"}
-    scripts = "".join((tmp_path / name).read_text() for name in ("switch.sh", "back.sh"))
+    scripts = "".join(path.read_text() for path in tmp_path.glob("*.sh"))
+    written = {path.name for path in tmp_path.glob("*.yaml")}
 
     assert {name for name in written if f"kubectl apply -f {name}" not in scripts} == set()
     saved = yaml.safe_load((tmp_path / "back-2-kube-system-kube-multus-ds.yaml").read_text())
