@@ -6,6 +6,7 @@ What a value means is decided by the plugin that knows the key.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from polypod.cni.quote import quoted, quoted_list
 from polypod.errors import PluginError
@@ -61,8 +62,12 @@ def parse(text: str, known: frozenset[str]) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=256)
 def pairs(text: str) -> tuple[tuple[str, str], ...]:
-    """Return every pair in order, split at the first `=`; pieces without one are skipped."""
+    """Return every pair in order, split at the first `=`; pieces without one are skipped.
+
+    Remembered: a call looks at its own arguments a dozen times.
+    """
     found: list[tuple[str, str]] = []
     for piece in text.split(";"):
         key, sign, value = piece.partition("=")

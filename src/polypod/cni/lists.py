@@ -18,8 +18,8 @@ from polypod.cni.quote import quoted
 from polypod.errors import DecodeError, InvalidConfigError
 
 
-class NetworkList(msgspec.Struct, frozen=True, kw_only=True):
-    """One network: its plugins in order."""
+class NetworkList(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One network: its plugins in order; equal only to itself, so that notes on it are found."""
 
     name: str
     cni_version: str
@@ -150,10 +150,7 @@ def plugin_config(
     capability_args: Mapping[str, object],
 ) -> dict[str, object]:
     """Return what one plugin is told: its object, with what the runtime injects."""
-    plugin = dict(network.plugins[index])
-    for key in [key for key in plugin if key.casefold() in {"name", "cniversion", "prevresult"}]:
-        del plugin[key]
-    plugin["name"], plugin["cniVersion"] = network.name, network.cni_version
+    plugin = _own_config(network, index)
     if prev_result is not None:
         plugin["prevResult"] = dict(prev_result)
     declared = fields.table(plugin, "capabilities") or {}
@@ -161,6 +158,20 @@ def plugin_config(
     if given:
         own = fields.table(plugin, "runtimeConfig") or {}
         plugin["runtimeConfig"] = {**own, **given}
+    return plugin
+
+
+@lru_cache(maxsize=256)
+def first_config(network: NetworkList, index: int) -> Mapping[str, object]:
+    """Return what one plugin is told when the runtime injects nothing; the same object again."""
+    return _own_config(network, index)
+
+
+def _own_config(network: NetworkList, index: int) -> dict[str, object]:
+    own = network.plugins[index]
+    injected = {"name", "cniversion", "prevresult"}
+    plugin = {key: value for key, value in own.items() if key.casefold() not in injected}
+    plugin["name"], plugin["cniVersion"] = network.name, network.cni_version
     return plugin
 
 

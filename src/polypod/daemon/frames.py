@@ -238,7 +238,7 @@ def _exactly(sock: socket.socket, size: int, waiting: Waiting, fds: list[int]) -
 def _some(
     sock: socket.socket, size: int, room: int, waiting: Waiting
 ) -> tuple[bytes, list[tuple[int, int, bytes]], int]:
-    how = _AT_ONCE
+    how: int = _AT_ONCE
     while (left := waiting.left()) > 0:
         if not how:
             sock.settimeout(left)

@@ -61,17 +61,19 @@ def run(turns: Sequence[Turn], namespaces: Namespaces, doors: Doors) -> None:
     _expect_leases(turns, doors)
     facts = namespaces.look([query for turn in turns for query in turn.queries])
     planned: list[Turn] = []
+    changes = fold.Changes()
     for turn in turns:
-        before = [op for earlier in planned for op in earlier.ops]
-        is_stale = fold.may_change(turn.queries, before)
+        # A plan must not rest on facts that the plans before it are about to change.
+        is_stale = any(changes.touch(query) for query in turn.queries)
         if planned and (is_stale or turn.has_foreign_ipam):
             _carry_out(planned, namespaces, doors)
-            planned = []
+            planned, changes = [], fold.Changes()
         with turn.progress.blamed(turn.type):
             known = namespaces.look(turn.queries) if is_stale else facts
             turn.lease = _lease(turn, doors)
             turn.ops = turn.plugin.plan_add(turn.call, known, turn.lease)
         planned.append(turn)
+        changes.add(turn.ops)
     _carry_out(planned, namespaces, doors)
 
 
@@ -108,6 +110,7 @@ def lease_call(call: Call) -> LeaseCall:
         config=call.config,
         arguments=call.arguments,
         prev_result=call.prev_result,
+        notes=call.notes,
     )
 
 

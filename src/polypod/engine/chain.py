@@ -9,10 +9,12 @@ networks; in the primary's own chain a binary on the host wins (what users teste
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from polypod.cni import fields, lists, versions
+from polypod.cni.lists import NetworkList
 from polypod.engine import batch, foreign_turn
-from polypod.engine.attachment import built_in
+from polypod.engine.attachment import Attachment, built_in
 from polypod.engine.batch import Turn
 from polypod.engine.doors import Doors, Namespaces
 from polypod.engine.progress import Progress
@@ -52,9 +54,11 @@ def _is_last(place: int, progress: Progress) -> bool:
     return place == len(progress.attachment.network.plugins) - 1
 
 
-def _config(place: int, progress: Progress) -> dict[str, object]:
+def _config(place: int, progress: Progress) -> Mapping[str, object]:
     """Return what a plugin of the chain is told, with the result of the one before it."""
     network, before = progress.attachment.network, progress.result
+    if before is None and not progress.attachment.capabilities:
+        return lists.first_config(network, place)
     shown = None if before is None else versions.to_json(before, network.cni_version)
     return lists.plugin_config(
         network, place, prev_result=shown, capability_args=progress.attachment.capabilities
@@ -83,7 +87,7 @@ def _turn(place: int, type_: str, plugin: Plugin, progress: Progress, doors: Doo
     attachment = progress.attachment
     config = _config(place, progress)
     ipam_type = addresses.leasing_type(type_, config)
-    call = _call(type_, config, progress, doors)
+    call = _call(type_, config, _notes(place, progress), progress, doors)
     return Turn(
         progress=progress,
         type=type_,
@@ -96,7 +100,35 @@ def _turn(place: int, type_: str, plugin: Plugin, progress: Progress, doors: Doo
     )
 
 
-def _call(type_: str, config: Mapping[str, object], progress: Progress, doors: Doors) -> Call:
+def _notes(place: int, progress: Progress) -> dict[str, object]:
+    """Return where the plugin notes what it read: for good when only the network decides it."""
+    attachment = progress.attachment
+    if progress.result is None and not attachment.capabilities and _says_nothing(attachment):
+        return _remembered(attachment.network, place)
+    return {}
+
+
+def _says_nothing(attachment: Attachment) -> bool:
+    """Tell whether CNI_ARGS have nothing that a plugin reads, and are well-formed."""
+    return all(
+        piece.count("=") == 1 and not piece.startswith(("MAC=", "IP="))
+        for piece in attachment.arguments.split(";")
+    )
+
+
+@lru_cache(maxsize=256)
+def _remembered(network: NetworkList, place: int) -> dict[str, object]:
+    del network, place
+    return {}
+
+
+def _call(
+    type_: str,
+    config: Mapping[str, object],
+    notes: dict[str, object],
+    progress: Progress,
+    doors: Doors,
+) -> Call:
     attachment = progress.attachment
     return Call(
         container_id=progress.record.container_id,
@@ -109,4 +141,5 @@ def _call(type_: str, config: Mapping[str, object], progress: Progress, doors: D
         prev_result=progress.result,
         allowed_sysctls=doors.backups.allowed_sysctls() if type_ == "tuning" else None,
         seed=doors.seed(),
+        notes=notes,
     )

@@ -21,10 +21,12 @@ class LeaseCall:
     config: Mapping[str, object]
     arguments: str = ""
     prev_result: Result | None = None
-    notes: dict[str, object] = field(
-        default_factory=dict[str, object], init=False, compare=False, repr=False
-    )
-    """What was read out of the configuration: each of a plugin's methods would read it again."""
+    notes: dict[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
+    """What was read out of the configuration, since each of a plugin's methods reads it.
+
+    It may be the notes of an earlier call of the same network: keep only what configuration and
+    CNI_ARGS decide, under the plugin's type.
+    """
 
 
 class Pool(Protocol):

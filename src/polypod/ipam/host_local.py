@@ -12,7 +12,7 @@ import msgspec
 
 from polypod.cni import arguments, fields, ip_text, versions
 from polypod.cni.labels import ALL_VERSIONS
-from polypod.cni.result import DNS, IPAddress, IPConfig, Result, Route
+from polypod.cni.result import DNS, IPAddress, IPConfig, IPInterface, Result, Route
 from polypod.errors import DecodeError, PluginError, PolypodError
 from polypod.ipam import ranges
 from polypod.ipam._shape import LeaseCall, Pool, Pools
@@ -188,9 +188,16 @@ def _of_set(
         raise PluginError(f"failed to allocate for range {place}: {error.cause}") from error
     pool.keep_last_reserved(place, str(address))
     return IPConfig(
-        address=ipaddress.ip_interface(f"{address}/{where.subnet.prefixlen}"),
+        address=_with_prefix(address, where),
         gateway=where.gateway,
     )
+
+
+def _with_prefix(address: IPAddress, where: Range) -> IPInterface:
+    length = where.subnet.prefixlen
+    if isinstance(address, ipaddress.IPv4Address):
+        return ipaddress.IPv4Interface((int(address), length))
+    return ipaddress.IPv6Interface((int(address), length))
 
 
 def _choose(

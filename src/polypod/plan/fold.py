@@ -143,7 +143,7 @@ def _depends(op: Op, reach: _Reach, stage: _Growing) -> bool:
 
 @lru_cache(maxsize=64)
 def _reach(op: Op) -> _Reach:  # noqa: C901, PLR0912 - a table: one line or two for each op
-    host, sandbox = Where.HOST.value, Where.SANDBOX.value
+    host, sandbox = Where.HOST, Where.SANDBOX
     match op:
         case ops.AddBridge():
             return _Reach(changes=frozenset({(host, op.name)}))
@@ -151,7 +151,7 @@ def _reach(op: Op) -> _Reach:  # noqa: C901, PLR0912 - a table: one line or two 
             made = frozenset({(host, op.host_name), (sandbox, op.ifname)})
             return _Reach(changes=made, uses=frozenset({(host, op.master)}))
         case ops.AddMacvlan() | ops.AddIpvlan():
-            parent = frozenset({(op.parent_where.value, op.parent)})
+            parent = frozenset({(op.parent_where, op.parent)})
             return _Reach(changes=frozenset({(sandbox, op.ifname)}), uses=parent)
         case ops.Configure():
             return _Reach(changes=frozenset({(sandbox, op.ifname), _ROUTES}))
@@ -165,7 +165,7 @@ def _reach(op: Op) -> _Reach:  # noqa: C901, PLR0912 - a table: one line or two 
         case ops.EnableForwarding():
             return _Reach(changes=frozenset({("forwarding", str(op.family))}))
         case ops.SetLink():
-            return _Reach(changes=frozenset({(op.where.value, op.name)}))
+            return _Reach(changes=frozenset({(op.where, op.name)}))
         case ops.AddMasquerade() | ops.RemoveMasquerade() | ops.RemoveSpoofCheck():
             return _Reach(changes=frozenset({("rules", "")}))
         case ops.AddSpoofCheck():
@@ -179,33 +179,41 @@ def _reach(op: Op) -> _Reach:  # noqa: C901, PLR0912 - a table: one line or two 
             return _EVERYTHING
 
 
-def may_change(queries: Sequence[Query], planned: Sequence[Op]) -> bool:
-    """Tell whether ops that are planned, but not carried out yet, may change these answers.
+class Changes:
+    """What ops change, all of them together."""
 
-    A plan must not rest on facts that the plans before it are about to change.
-    """
-    reaches = [_reach(op) for op in planned]
-    return any(_is_changed(query, reaches) for query in queries)
+    def __init__(self, ops: Sequence[Op] = ()) -> None:
+        """Begin with these."""
+        self._things: set[Thing] = set()
+        self._all = False
+        self._any = False
+        self.add(ops)
 
+    def add(self, ops: Sequence[Op]) -> None:
+        """Take more in."""
+        for op in ops:
+            reach = _reach(op)
+            self._things |= reach.changes
+            self._all = self._all or reach.all
+            self._any = True
 
-def _is_changed(query: Query, reaches: Sequence[_Reach]) -> bool:
-    match query:
-        case MasterQuery() if not query.name:
-            # The first default route's device: of the host, no op of ours makes one.
-            return query.where is Where.SANDBOX and bool(reaches)
-        case RoutesQuery() | SysctlQuery():
-            return bool(reaches)
-        case PortQuery():
-            return _touch((Where.HOST.value, query.name), reaches)
-        case LinkQuery() | AddressesQuery() | MasterQuery():
-            return _touch((query.where.value, query.name), reaches)
-
-
-def _touch(thing: Thing, reaches: Sequence[_Reach]) -> bool:
-    return any(reach.all or thing in reach.changes for reach in reaches)
+    def touch(self, query: Query) -> bool:
+        """Tell whether the answer to a query may be another one afterwards."""
+        match query:
+            case MasterQuery() if not query.name:
+                # The first default route's device: of the host, no op of ours makes one.
+                return query.where is Where.SANDBOX and self._any
+            case RoutesQuery() | SysctlQuery():
+                return self._any
+            case PortQuery():
+                return self._all or (Where.HOST, query.name) in self._things
+            case LinkQuery() | AddressesQuery() | MasterQuery():
+                return self._all or (query.where, query.name) in self._things
 
 
 def still_true(heard: Mapping[Query, Fact], later: Sequence[Op]) -> dict[Query, Fact]:
     """Return what was heard without the answers that ops carried out since may have changed."""
-    reaches = [_reach(op) for op in later]
-    return {query: fact for query, fact in heard.items() if not _is_changed(query, reaches)}
+    if not heard:
+        return {}
+    changes = Changes(later)
+    return {query: fact for query, fact in heard.items() if not changes.touch(query)}

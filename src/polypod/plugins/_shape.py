@@ -36,10 +36,12 @@ class Call:
     """The lines of the node's allowlist: patterns that names of sysctls must match; None: any."""
     seed: str = "00000000"
     """Eight random hex digits for the names of host links."""
-    notes: dict[str, object] = field(
-        default_factory=dict[str, object], init=False, compare=False, repr=False
-    )
-    """What was read out of the configuration: each of a plugin's methods would read it again."""
+    notes: dict[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
+    """What was read out of the configuration, since each of a plugin's methods reads it.
+
+    It may be the notes of an earlier call of the same network: keep only what configuration and
+    CNI_ARGS decide, under the plugin's type.
+    """
 
 
 class Plugin(Protocol):

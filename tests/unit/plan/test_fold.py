@@ -134,8 +134,8 @@ def test_what_may_reach_anything_is_passed_by_nothing() -> None:
 def test_a_plan_makes_the_facts_it_touches_stale(query: Query, is_stale: bool) -> None:  # noqa: FBT001 - one row of the table
     planned = bridged(1)
 
-    assert fold.may_change((query,), planned) is is_stale
-    assert not fold.may_change((query,), ())
+    assert fold.Changes(planned).touch(query) is is_stale
+    assert not fold.Changes().touch(query)
     kept = fold.still_true({query: None}, planned)
     assert (query not in kept) is is_stale
 
@@ -143,4 +143,4 @@ def test_a_plan_makes_the_facts_it_touches_stale(query: Query, is_stale: bool) -
 def test_what_reaches_anything_makes_every_fact_stale() -> None:
     write = ops.WriteSysctl(where=Where.SANDBOX, key="net/ipv4/ip_forward", value="1")
 
-    assert fold.may_change((LinkQuery(Where.HOST, "br7"),), (write,))
+    assert fold.Changes((write,)).touch(LinkQuery(Where.HOST, "br7"))

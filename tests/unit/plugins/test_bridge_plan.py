@@ -45,7 +45,9 @@ HOST_LOCAL = {"type": "host-local", "subnet": "10.1.2.0/24"}
 
 
 def _call(config: dict[str, object], arguments: str = "") -> Call:
-    return dataclasses.replace(BASE, config={"bridge": "br0", **config}, arguments=arguments)
+    return dataclasses.replace(
+        BASE, notes={}, config={"bridge": "br0", **config}, arguments=arguments
+    )
 
 
 def _plan(
@@ -320,7 +322,7 @@ def test_a_device_that_is_no_bridge_is_refused(_row: None) -> None:
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="C58")])
 def test_del_without_a_sandbox_leaves_links_alone_and_takes_the_rules(_row: None) -> None:
-    call = dataclasses.replace(_call({"macspoofchk": True, "vlan": 5000}), netns="")
+    call = dataclasses.replace(_call({"macspoofchk": True, "vlan": 5000}), notes={}, netns="")
     assert PLUGIN.plan_del(call) == (op.RemoveSpoofCheck(container_id="dummy", ifname="eth0"),)
 
 
@@ -407,12 +409,16 @@ def _check(call: Call, changed: dict[Query, Fact]) -> None:
     ],
 )
 def test_check_passes(changed: dict[Query, Fact]) -> None:
-    _check(dataclasses.replace(_call({"isDefaultGateway": True}), prev_result=MADE), changed)
+    _check(
+        dataclasses.replace(_call({"isDefaultGateway": True}), prev_result=MADE, notes={}), changed
+    )
 
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="C52")])
 def test_check_of_a_bridge_without_addresses_passes(_row: None) -> None:
-    _check(dataclasses.replace(_call({}), prev_result=Result(interfaces=MADE.interfaces)), {})
+    _check(
+        dataclasses.replace(_call({}), prev_result=Result(interfaces=MADE.interfaces), notes={}), {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -444,7 +450,7 @@ def test_check_names_the_difference(
     prev: Result | None, changed: dict[Query, Fact], text: str
 ) -> None:
     with pytest.raises(PluginError) as caught:
-        _check(dataclasses.replace(_call({"isGateway": True}), prev_result=prev), changed)
+        _check(dataclasses.replace(_call({"isGateway": True}), prev_result=prev, notes={}), changed)
     assert caught.value.cause == text
 
 

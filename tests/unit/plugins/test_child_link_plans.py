@@ -140,7 +140,7 @@ def test_what_cannot_be_made_is_refused(
 def test_del_needs_nothing_but_the_name(plugin: Plugin) -> None:
     call = _call({"mode": "nonsense"})
     assert plugin.plan_del(call) == (op.DeleteLink(ifname="eth0"),)
-    assert plugin.plan_del(dataclasses.replace(call, netns="")) == ()
+    assert plugin.plan_del(dataclasses.replace(call, notes={}, netns="")) == ()
 
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="D21")])
@@ -198,7 +198,7 @@ def test_loopback_goes_down_and_check_says_so(_row: None) -> None:
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="B4")])
 def test_loopback_del_without_a_sandbox_does_nothing(_row: None) -> None:
-    assert Loopback().plan_del(dataclasses.replace(_call({}), netns="")) == ()
+    assert Loopback().plan_del(dataclasses.replace(_call({}), notes={}, netns="")) == ()
 
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="B6")])
