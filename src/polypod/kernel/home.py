@@ -6,6 +6,7 @@ each request.
 
 from __future__ import annotations
 
+import os
 import threading
 
 from polypod.kernel import netns
@@ -23,9 +24,17 @@ class Home:
         """Open it."""
         self.fd = netns.open_own()
         self._thread = _Thread()
+        self._sockets: list[Rtnetlink] = []
+
+    def __del__(self) -> None:
+        """Close it, and every thread's socket."""
+        for socket in self._sockets:
+            socket.close()
+        os.close(self.fd)
 
     def socket(self) -> Rtnetlink:
         """Return the calling thread's own socket; what nobody waits for any more it passes over."""
         if self._thread.socket is None:
             self._thread.socket = Rtnetlink()
+            self._sockets.append(self._thread.socket)
         return self._thread.socket
