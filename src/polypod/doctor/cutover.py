@@ -9,6 +9,7 @@ import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 
@@ -69,9 +70,10 @@ def settings_text(facts: Facts) -> dict[str, object]:
     settings, usual = kept(facts).settings, NodeSettings()
     found: dict[str, object] = {}
     for key, info in KEYS.items():
-        value = getattr(settings, info.name)
+        value: object = getattr(settings, info.name)
         if value != getattr(usual, info.name):
-            found[key] = list(value) if isinstance(value, tuple) else value
+            is_many = isinstance(value, tuple)
+            found[key] = list(cast("tuple[object, ...]", value)) if is_many else value
     if _names_files(facts):
         found["confDir"] = settings.conf_dir  # said, so that its folder is mounted
     return found

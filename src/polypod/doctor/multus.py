@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from polypod.cni import fields, node
 from polypod.doctor.facts import Facts, Workload
@@ -106,7 +107,7 @@ def _tables(facts: Facts, faults: list[str]) -> list[tuple[str, Mapping[str, obj
 
 def _of(reading: Reading, key: str) -> object:
     value: object = getattr(reading.settings, KEYS[key].name)
-    return list(value) if isinstance(value, tuple) else value
+    return list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
 
 
 def _built(given: Mapping[str, object]) -> NodeSettings:

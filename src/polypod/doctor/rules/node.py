@@ -14,7 +14,7 @@ from polypod.plugins import PLUGINS
 
 TAKEN_OVER = (
     "Pods that Multus attached before a switch are taken down from its own cache, see"
-    " [Switch a node](howto/switch.md)."
+    " [Switch from Multus](howto/switch.md)."
 )
 ROWS = (TAKEN_OVER,)
 """The rows of the page that these rules decide on."""
