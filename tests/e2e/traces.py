@@ -18,6 +18,8 @@ from tests.e2e.node import Node
 from tests.e2e.programs import output, wait_until
 
 SHARED_FILE = re.compile(r"lock|last_reserved_ip\.\d+")
+SPARES = ".polypod-spares"
+"""Files of past leases, kept for the next ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,16 +105,24 @@ def _routes() -> Iterator[str]:
 
 def _files(folder: Path, pattern: str) -> Iterator[str]:
     for path in folder.glob(pattern):
-        if path.is_file() and not SHARED_FILE.fullmatch(path.name):
+        if path.is_file() and not SHARED_FILE.fullmatch(path.name) and SPARES not in path.parts:
             yield str(path.relative_to(folder))
 
 
 def _open_files(node: Node) -> Iterator[str]:
-    """List what the daemon has open, but for the folders of leases, of which it keeps some."""
+    """List what the daemon has open, but for what it keeps some of.
+
+    That are folders of leases, and a socket to the kernel for each thread that has worked: never
+    more than threads.
+    """
+    threads = len(list(Path(f"/proc/{node.daemon.pid}/task").iterdir()))
+    process = Path(f"/proc/{node.daemon.pid}")
+    kept = {line.split()[-1] for line in (process / "net" / "netlink").read_text().splitlines()}
     for link in Path(f"/proc/{node.daemon.pid}/fd").iterdir():
         try:
             target = link.readlink()
         except FileNotFoundError:  # closed since it was listed
             continue
-        if not target.is_relative_to(node.leases):
+        threads -= (is_kept := str(target)[len("socket:[") : -1] in kept)
+        if threads < 0 or not (is_kept or target.is_relative_to(node.leases)):
             yield re.sub(r"\d+", "N", str(target))
