@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from tests.conformance.multus_node import refused
-from tests.contract.test_api_server import soon
+from tests.contract.api_suite import soon
 
 from polypod.engine import attach
 from polypod.engine.doors import Caller, Doors

@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -270,11 +271,18 @@ class _ClosedError(TryAgainError):
     """The peer closed the connection before it answered."""
 
 
+CLOSED = (
+    *(http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError),
+    *(ssl.SSLEOFError, ssl.SSLZeroReturnError),
+)
+"""How a connection ends that a server closed, or that died with it: TLS has words of its own."""
+
+
 @contextlib.contextmanager
 def _translated() -> Generator[None]:
     try:
         yield
-    except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
+    except CLOSED as error:
         raise _ClosedError("API server: the connection was closed") from error
     except (OSError, http.client.HTTPException) as error:
         raise TryAgainError(

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Self
 
+from polypod.kube.access import Access
 from polypod.testing.api_http import (
     CLAIMS,
     DEFINITIONS,
@@ -70,6 +71,11 @@ class FakeApiServer:
     def port(self) -> int:
         """Return the port."""
         return int(self._server.server_address[1])
+
+    @property
+    def access(self) -> Access:
+        """Return the way in."""
+        return Access(host="127.0.0.1", port=self.port, tls=False)
 
     # The world, as a test changes it.
 

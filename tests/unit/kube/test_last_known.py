@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from tests.contract.test_api_server import definition, pod, soon
+from tests.contract.api_suite import definition, pod, soon
 
 from polypod.errors import ApiError, TryAgainError
 from polypod.kube.access import Access
@@ -22,7 +22,7 @@ from polypod.testing.api_http import DEFINITIONS, PODS
 from polypod.testing.api_server import FakeApiServer
 
 KEY = "k8s.v1.cni.cncf.io/networks"
-NODE = "node1"
+NODE = "contract-node"
 SOON_S = 10.0
 SourceAt: TypeAlias = Callable[[int, SnapshotFile | None], ApiSource]
 
