@@ -8,6 +8,7 @@ from pathlib import Path
 
 from polypod.daemon.cluster import Cluster
 from polypod.daemon.options import Options
+from polypod.engine.baton import Baton
 from polypod.engine.doors import Doors, Networks, Settings, Source, StatusSink
 from polypod.foreign.mounts import RuntimeMounts
 from polypod.foreign.run import ForeignDoor
@@ -41,10 +42,17 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
         StorageError: the state folder cannot be used.
     """
     roots = (options.state, *((options.data_root,) if options.data_root else ()))
+    baton = Baton()
     return Doors(
-        kernel=KernelDoor(Home()),
+        kernel=KernelDoor(Home(), baton.aside),
+        baton=baton,
         journal=SqliteJournal(options.state / "journal.db"),
-        pools=LeaseFiles(default=_data(options) / "networks", roots=roots, keeps_spares=True),
+        pools=LeaseFiles(
+            default=_data(options) / "networks",
+            roots=roots,
+            keeps_spares=True,
+            aside=baton.aside,
+        ),
         backups=BackupFiles(roots=roots),
         foreign=ForeignDoor(mounts=plugins_mounts(options)),
         source=_source(options, joined),

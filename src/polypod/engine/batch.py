@@ -56,8 +56,12 @@ def run(turns: Sequence[Turn], namespaces: Namespaces, doors: Doors) -> None:
     Raises:
         PolypodError: a turn failed; records have what took effect and must be undone.
     """
-    if not turns:
-        return
+    if turns:
+        with doors.baton.held:
+            _run(turns, namespaces, doors)
+
+
+def _run(turns: Sequence[Turn], namespaces: Namespaces, doors: Doors) -> None:
     _expect_leases(turns, doors)
     facts = namespaces.look([query for turn in turns for query in turn.queries])
     planned: list[Turn] = []
@@ -96,7 +100,8 @@ def _expect_leases(turns: Sequence[Turn], doors: Doors) -> None:
 def _lease(turn: Turn, doors: Doors) -> Result | None:
     """Get addresses when the plugin's configuration names an IPAM type."""
     if turn.has_foreign_ipam:
-        return foreign_turn.add(turn.ipam_type, turn.call.config, turn.progress, doors)
+        with doors.baton.aside:
+            return foreign_turn.add(turn.ipam_type, turn.call.config, turn.progress, doors)
     return turn.ipam.add(turn.asked, doors.pools) if turn.ipam else None
 
 

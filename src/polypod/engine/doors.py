@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from polypod.cni.lists import NetworkList
+from polypod.engine.baton import Baton
 from polypod.ipam._shape import Pools
 from polypod.nad.definition import Definition
 from polypod.plan.facts import Facts, Query
@@ -357,6 +358,8 @@ class Doors:
     """None where no network gets a device."""
     device_files: DeviceFiles | None = None
     """None where devices are not told of in files."""
+    baton: Baton = field(default_factory=Baton)
+    """Doors that wait were given the same one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

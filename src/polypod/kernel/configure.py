@@ -204,7 +204,8 @@ def _settle(ifname: str, index: int, spaces: Spaces) -> None:
                     " tentative addresses after 5 seconds"
                 )
             return
-        time.sleep(_POLL_S)
+        with spaces.turn.aside:
+            time.sleep(_POLL_S)
 
 
 def wait_oper_up(op: ops.WaitOperUp, spaces: Spaces) -> None:
@@ -225,7 +226,8 @@ def wait_all_up(waits: Sequence[ops.WaitOperUp], spaces: Spaces) -> Outcome:
     heard: dict[Query, Fact] = {}
     for pause_s in _OPER_UP_WAITS_S:
         if pause_s:
-            time.sleep(pause_s)
+            with spaces.turn.aside:
+                time.sleep(pause_s)
         questions = [Message(links.RTM_GETLINK, 0, links.by_name(op.name)) for op in left.values()]
         answers = spaces.socket(Where.HOST).many(questions)
         for (place, op), answer in zip(list(left.items()), answers, strict=True):

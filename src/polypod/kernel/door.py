@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 
 from polypod.kernel import apply, configure, make, netns, read, undo
 from polypod.kernel.home import Home
 from polypod.kernel.spaces import Spaces
+from polypod.kernel.turn import NOBODY_WAITS, Turn
 from polypod.plan.facts import Facts, Query
 from polypod.plan.ops import Configure, Identity, KernelOp, LinkMaker, WaitOperUp
 from polypod.plan.outcome import Outcome
@@ -69,9 +70,14 @@ class OpenNamespaces:
 class KernelDoor:
     """Opens namespaces."""
 
-    def __init__(self, home: Home | None = None) -> None:
-        """Begin with nobody in the way; `home` when the threads that come never leave it."""
-        self._turn = threading.Lock()
+    def __init__(
+        self, home: Home | None = None, aside: AbstractContextManager[None] = NOBODY_WAITS
+    ) -> None:
+        """Begin with nobody in the way; `home` when the threads that come never leave it.
+
+        `aside` is around whatever takes the kernel long, so that others may compute.
+        """
+        self._turn = Turn(aside)
         self._home = home
 
     @contextlib.contextmanager

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from polypod.errors import KernelError, PolypodError, TryAgainError
@@ -33,6 +34,9 @@ _BUFFER, _DUMP_BUFFER = 1 << 15, 1 << 17
 """A part of a dump is longer than 32 KiB if one link is: a bridge port with all VLANs."""
 _PATIENCE = struct.pack("=qq", 30, 0)
 """The kernel answers before send() returns; only a defect makes anybody wait (seconds, µs)."""
+
+_AT_ONCE_MINE: AbstractContextManager[None] = nullcontext()
+"""For questions: they need no turn."""
 
 _header = struct.Struct("=IHHII")
 _attr = struct.Struct("=HH")
@@ -222,20 +226,25 @@ class Rtnetlink:
             return 0
         return int.from_bytes(raw, "little")
 
-    def many(self, wanted: Sequence[Message]) -> list[list[Message] | KernelError]:
+    def many(
+        self, wanted: Sequence[Message], turn: AbstractContextManager[None] = _AT_ONCE_MINE
+    ) -> list[list[Message] | KernelError]:
         """Send messages in one go and return, for each, its answers or its error.
 
-        A refusal does not keep the kernel from those that follow.
+        A refusal does not keep the kernel from those that follow. It does all of them before the
+        send returns; `turn` is around that.
 
         Raises:
             KernelError: there is no answer, or one that cannot be read.
         """
         answers: list[list[Message] | KernelError] = []
         for at in range(0, len(wanted), _AT_ONCE):
-            answers.extend(self._exchange(wanted[at : at + _AT_ONCE]))
+            answers.extend(self._exchange(wanted[at : at + _AT_ONCE], turn))
         return answers
 
-    def _exchange(self, wanted: Sequence[Message]) -> list[list[Message] | KernelError]:
+    def _exchange(
+        self, wanted: Sequence[Message], turn: AbstractContextManager[None]
+    ) -> list[list[Message] | KernelError]:
         """Send some messages and collect what they are answered.
 
         Only the last one asks for an acknowledgement: the kernel takes them in order, reports
@@ -244,9 +253,9 @@ class Rtnetlink:
         first = self._sequence + 1
         self._sequence += len(wanted)
         last = self._sequence
-        self._send(
-            b"".join(_framed(message, first + place, last) for place, message in enumerate(wanted))
-        )
+        raw = b"".join(_framed(message, first + at, last) for at, message in enumerate(wanted))
+        with turn:
+            self._send(raw)
         answers: list[list[Message] | KernelError] = [[] for _ in wanted]
         is_answered = False
         while not is_answered:

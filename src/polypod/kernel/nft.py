@@ -34,7 +34,7 @@ def _nft(commands: list[Json], spaces: Spaces, what: str) -> None:
 
 def _run(command: list[str], stdin: bytes, spaces: Spaces, what: str) -> bytes:
     try:
-        with spaces.inside(Where.HOST):
+        with spaces.turn.aside, spaces.inside(Where.HOST):
             done = subprocess.run(
                 command, input=stdin, capture_output=True, check=False, timeout=_TIMEOUT_S
             )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Generator, Sequence
 
 from polypod.errors import InvalidNetnsError, KernelError
 from polypod.kernel import links, netns
 from polypod.kernel.home import Home
 from polypod.kernel.netlink import Message, Rtnetlink
+from polypod.kernel.turn import Turn
 from polypod.plan.facts import Link, Where
 
 
@@ -26,7 +26,7 @@ class Spaces:
         *,
         sandbox: int | None,
         host: int | None,
-        turn: threading.Lock,
+        turn: Turn,
         missing: str = "",
         kept: Home | None = None,
     ) -> None:
@@ -34,7 +34,7 @@ class Spaces:
 
         `kept` is the threads' own namespace when it stays open.
         """
-        self._turn = turn
+        self.turn = turn
         self._kept = kept
         self._home = netns.open_own() if kept is None else kept.fd
         if host is not None and netns.is_same(host, self._home):
@@ -120,9 +120,7 @@ class Spaces:
 
         The kernel has one lock for them all, and threads that wait there burn a processor.
         """
-        socket = self.socket(where)
-        with self._turn:
-            return socket.many(wanted)
+        return self.socket(where).many(wanted, self.turn)
 
     def link(self, where: Where, name: str) -> Link | None:
         """Ask for a link by name; None when it, or the sandbox, is not there."""

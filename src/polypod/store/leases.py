@@ -10,12 +10,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from polypod.errors import InvalidConfigError, StorageError
 from polypod.store import files
 from polypod.store.roots import Roots
-from polypod.store.shelf import MAX_BYTES, FilePool, Shelf
+from polypod.store.shelf import MAX_BYTES, NOBODY_WAITS, FilePool, Shelf
 from polypod.store.spares import FOLDER, Spares
 
 ETC = Path("/etc/resolv.conf")
@@ -27,12 +28,19 @@ class LeaseFiles:
     """Opens networks' folders."""
 
     def __init__(
-        self, *, default: Path, roots: Sequence[Path] | None, keeps_spares: bool = False
+        self,
+        *,
+        default: Path,
+        roots: Sequence[Path] | None,
+        keeps_spares: bool = False,
+        aside: AbstractContextManager[None] = NOBODY_WAITS,
     ) -> None:
-        """Set the default folder, where others may lie (None: anywhere), and what a release does.
+        """Set the default folder, and where others may lie (None: anywhere).
 
         Spares are for a process that lives long: the next lease is made of the file of a past one.
+        `aside` is around a wait for a lock that somebody else has.
         """
+        self._aside = aside
         self._default = default.absolute()
         self._chosen = Roots(None)
         self._roots = Roots(roots)
@@ -75,7 +83,7 @@ class LeaseFiles:
         base = Path(directory) if directory else self._default
         with roots.opened(base / network, make=0o755) as folder:
             spares = self._spares_of(directory, base, roots) if self._keeps_spares else None
-            return Shelf(os.dup(folder), spares)
+            return Shelf(os.dup(folder), spares, self._aside)
 
     def _spares_of(self, directory: str, base: Path, roots: Roots) -> Spares:
         """Return the spare files of a data folder; those that were used last stay open."""

@@ -17,6 +17,7 @@ import os
 import stat
 import threading
 from collections.abc import Generator
+from contextlib import AbstractContextManager
 from typing import TypeAlias
 
 from polypod.errors import StorageError
@@ -25,6 +26,8 @@ from polypod.store.spares import Spares
 
 log = logging.getLogger("polypod.store")
 MAX_BYTES = 1 << 16
+NOBODY_WAITS: AbstractContextManager[None] = contextlib.nullcontext()
+"""For a process of one thread."""
 _WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _LAST = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -34,7 +37,12 @@ Stamp: TypeAlias = tuple[int, int]
 class Shelf:
     """A folder, its lock, and what is known of its files; closed when nobody has it any more."""
 
-    def __init__(self, folder: int, spares: Spares | None = None) -> None:
+    def __init__(
+        self,
+        folder: int,
+        spares: Spares | None = None,
+        aside: AbstractContextManager[None] = NOBODY_WAITS,
+    ) -> None:
         """Keep the open folder, and open its lock; new files are made of spares if there are any.
 
         Raises:
@@ -42,6 +50,7 @@ class Shelf:
         """
         self._folder = folder
         self._spares = spares
+        self._aside = aside
         self._lock = -1
         self._guard = threading.Lock()
         self._stamp: Stamp | None = None
@@ -76,11 +85,11 @@ class Shelf:
         Raises:
             StorageError: the folder cannot be read.
         """
-        with self._guard:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX)
-            except OSError as error:
-                raise StorageError(f"lease lock: {error.strerror}") from error
+        if not self._guard.acquire(blocking=False):
+            with self._aside:
+                self._guard.acquire()
+        try:
+            self._lock_out_others()
             try:
                 if self._stamp is None or self._stamp != self._stamp_now():
                     self.read()
@@ -88,6 +97,18 @@ class Shelf:
             finally:
                 self._stamp = self._stamp_now() if self._is_read else None
                 fcntl.flock(self._lock, fcntl.LOCK_UN)
+        finally:
+            self._guard.release()
+
+    def _lock_out_others(self) -> None:
+        try:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with self._aside:
+                    fcntl.flock(self._lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StorageError(f"lease lock: {error.strerror}") from error
 
     def _stamp_now(self) -> Stamp:
         now = os.fstat(self._folder)
