@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from docs.generate import settings
 
-from polypod.install import chart, extras, render
+from polypod.install import chart, extras, render, uninstall
 from polypod.install.platforms import PLATFORMS
 from polypod.install.values import Values
 
@@ -20,6 +20,9 @@ def files() -> dict[str, str]:
     found |= {f"kustomize/{name}": text for name, text in render.kustomize(usual).items()}
     found |= {f"helm/polypod/{name}": text for name, text in chart.files(usual).items()}
     found[settings.SCHEMA] = settings.schema()
+    found |= {
+        f"uninstall/{name}.yaml": uninstall.plain(values[name]) for name in ("kubeadm", "k3s")
+    }
     for platform, name in (
         ("kubeadm", "cilium-values.yaml"),
         ("rke2", "rke2-cilium-config.yaml"),
