@@ -85,11 +85,12 @@ def down(place: Place) -> None:
     for name in ("containerd", "kube-apiserver", "etcd"):
         processes.stop(place, name)
     unmount(place.root)
-    for path in node.pods_left(place):
-        _ip("netns", "delete", path.name)
+    if place.kubelet.exists():  # a control plane alone has no pods, and may run beside a cluster
+        for path in node.pods_left(place):
+            _ip("netns", "delete", path.name)
+        _remove_cgroups()
     if place.netns.exists():
         _ip("netns", "delete", place.namespace)
-    _remove_cgroups()
     shutil.rmtree(place.root, ignore_errors=True)
 
 

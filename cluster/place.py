@@ -92,6 +92,11 @@ class Place:
         return name
 
 
+def alone() -> Place:
+    """Return the place of a control plane without a node, which may run beside the cluster."""
+    return Place(root=Path("/run/polypod-control-plane"), namespace="polypod-control-plane")
+
+
 def here() -> Place:
     """Return the one cluster of this machine."""
     name = os.environ.get("POLYPOD_CLUSTER", "polypod-cluster")

@@ -17,7 +17,7 @@ from polypod.errors import ApiError
 from polypod.kube.access import Access
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import METADATA, Client, Query
-from polypod.kube.events import Events, Happening
+from polypod.kube.events import SIMILAR, Events, Happening
 from polypod.kube.status_patches import ANNOTATION, StatusPatches
 from polypod.testing.api_http import DEFINITIONS, EVENTS, PODS, Table
 
@@ -75,6 +75,18 @@ def definition(name: str, config: str = "{}") -> Table:
         "metadata": {"namespace": "default", "name": name},
         "spec": {"config": config},
     }
+
+
+def happening(pod: Table, message: str = "there is no network") -> Happening:
+    """Return an event about a pod."""
+    return Happening(
+        namespace="default",
+        about=pod["metadata"]["name"],
+        uid=pod["metadata"]["uid"],
+        reason="NoNetworkFound",
+        message=message,
+        is_warning=True,
+    )
 
 
 def soon(holds: Callable[[], bool]) -> None:
@@ -213,20 +225,100 @@ class ApiContract:
         found = api.get(PODS, "default", "a")
         assert found is not None and ANNOTATION not in found["metadata"].get("annotations", {})
 
+    def test_a_status_of_a_pod_that_is_gone_is_no_failure(
+        self, api: ApiLab, client: Client
+    ) -> None:
+        made = api.put(PODS, pod("a"))
+        api.delete(PODS, "default", "a")
+        patches = StatusPatches(client)
+        patches.start()
+
+        patches.write_now("default", "a", "[]", made["metadata"]["uid"])
+
+        assert patches.stop(SOON_S)
+        assert (patches.tally.written, patches.tally.dropped) == (0, 1)
+
+    def test_who_waits_for_a_status_finds_it_written(self, api: ApiLab, client: Client) -> None:
+        made = api.put(PODS, pod("a"))
+        patches = StatusPatches(client)
+        patches.start()
+
+        patches.write_now("default", "a", "[]", made["metadata"]["uid"])
+
+        found = api.get(PODS, "default", "a")
+        assert found is not None and found["metadata"]["annotations"][ANNOTATION] == "[]"
+        assert patches.stop(SOON_S)
+
+    def test_an_event_of_an_earlier_daemon_is_counted_up(self, api: ApiLab, client: Client) -> None:
+        told = happening(api.put(PODS, pod("a")))
+
+        for _ in range(2):
+            events = Events(client, NODE)
+            events.start()
+            events.tell(told)
+            events.stop(SOON_S)
+
+        (found,) = api.all(EVENTS)
+        assert found["count"] == 2
+
+    def test_an_event_that_has_expired_is_written_anew(self, api: ApiLab, client: Client) -> None:
+        told = happening(api.put(PODS, pod("a")))
+        events = Events(client, NODE)
+        events.start()
+        events.tell(told)
+        soon(lambda: len(api.all(EVENTS)) == 1)
+        soon(lambda: events.tally.written == 1)
+
+        api.delete(EVENTS, "default", told.name)
+        events.tell(told)
+        events.stop(SOON_S)
+
+        (found,) = api.all(EVENTS)
+        assert (found["count"], found["message"]) == (1, told.message)
+
+    def test_many_events_that_differ_in_words_alone_become_one(
+        self, api: ApiLab, client: Client
+    ) -> None:
+        made = api.put(PODS, pod("a"))
+        events = Events(client, NODE)
+        events.start()
+
+        for number in range(30):
+            events.tell(happening(made, f"address 10.0.0.{number} is taken"))
+        events.stop(SOON_S)
+
+        found = api.all(EVENTS)
+        assert len(found) == SIMILAR + 1
+        (together,) = [event for event in found if event["message"].startswith("(combined")]
+        assert together["count"] == 30 - SIMILAR
+        assert together["message"].endswith("10.0.0.29 is taken")
+
+    def test_an_event_may_be_about_the_node(self, api: ApiLab, client: Client) -> None:
+        events = Events(client, NODE)
+        events.start()
+
+        events.tell(
+            Happening(
+                namespace="default",
+                about=NODE,
+                uid=NODE,
+                kind="Node",
+                reason="CNIConfigurationRenamed",
+                message="somebody did",
+            )
+        )
+        events.stop(SOON_S)
+
+        (found,) = api.all(EVENTS)
+        assert found["involvedObject"]["kind"] == "Node"
+
     def test_events_of_one_kind_are_counted_in_one_object(
         self, api: ApiLab, client: Client
     ) -> None:
         made = api.put(PODS, pod("a"))
         events = Events(client, NODE)
         events.start()
-        told = Happening(
-            namespace="default",
-            about="a",
-            uid=made["metadata"]["uid"],
-            reason="NoNetworkFound",
-            message="there is no network",
-            is_warning=True,
-        )
+        told = happening(made)
 
         for _ in range(3):
             events.tell(told)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from cluster import life
-from cluster.place import Place, here
+from cluster.place import Place, alone
 from tests.control_plane.lab import RealLab
 
 from polypod.kernel import netns
@@ -15,7 +15,7 @@ from polypod.kernel import netns
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[Place]:
-    found = here()
+    found = alone()
     life.down(found)  # what an interrupted run left
     life.up(found, with_node=False)
     yield found
