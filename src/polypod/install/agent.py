@@ -92,7 +92,14 @@ def _container(values: Values) -> dict[str, object]:
             # The shim, in the runtime's domain, connects to the agent's socket.
             "seLinuxOptions": {"type": "spc_t"},
         },
-        "readinessProbe": _probe("readyz", values, period_s=5),
+        # Until this agent owns its node, the health page that is heard is the former agent's.
+        "startupProbe": {
+            "exec": {"command": ["/usr/bin/python3", "-I", "-m", "polypod.daemon.owning"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 5,
+            "failureThreshold": 2 * STAND_BY_S,
+        },
+        "readinessProbe": _probe("readyz", values, period_s=2),
         "livenessProbe": _probe("healthz", values, period_s=10),
         "volumeMounts": _mounts(values),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -155,7 +162,8 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
         ("sysctl", "/proc/sys", SYSCTL, "Directory"),
         # Which devices the kubelet gave to a pod: its socket, and what it keeps on disk.
         ("pod-resources", f"{platform.kubelet}/pod-resources", f"{KUBELET}/pod-resources", make),
-        ("device-plugins", f"{platform.kubelet}/device-plugins", f"{KUBELET}/device-plugins", make),
+        # The latter is in one place wherever the kubelet's own folder is.
+        ("device-plugins", f"{KUBELET}/device-plugins", f"{KUBELET}/device-plugins", make),
         # What device plugins tell of a device, and a copy for each attachment. No kind, as above.
         ("device-info", DEVICE_INFO, DEVICE_INFO, ""),
     )
