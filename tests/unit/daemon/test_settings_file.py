@@ -53,7 +53,7 @@ def test_every_key_reaches_the_options(file: Path) -> None:
 
     found = options("--config", str(file))
 
-    assert EVERYTHING.keys() <= node_settings.KEYS.keys()
+    assert EVERYTHING.keys() == node_settings.KEYS.keys()
     assert found.cluster_network == "main"
     assert found.default_networks == ("a", "b")
     assert found.system_namespaces == {"kube-system", "infra"}
