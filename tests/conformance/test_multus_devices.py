@@ -36,7 +36,8 @@ def kubelet() -> Generator[Kubelet]:
 
 def found(kubelet: Kubelet, *, name: str = "pod-name", uid: str = "") -> dict[str, tuple[str, ...]]:
     """What a node without API server knows of a pod."""
-    return dict(KubeletDevices(kubelet=kubelet.folder).of_pod("pod-namespace", name, uid))
+    asked = KubeletDevices(kubelet=kubelet.folder, checkpoint=kubelet.checkpoint)
+    return dict(asked.of_pod("pod-namespace", name, uid))
 
 
 # The kubelet's socket.

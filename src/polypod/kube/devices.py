@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # what asks is imported when somebody asks: most nodes have n
     from polypod.kube.pod_resources import Claim, Held
 
 KUBELET = Path("/var/lib/kubelet")
+CHECKPOINT = KUBELET / "device-plugins" / "kubelet_internal_checkpoint"
+"""A kubelet keeps its device plugins here wherever its own folder is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class KubeletDevices:
 
     kubelet: Path = KUBELET
     """The kubelet's folder."""
+    checkpoint: Path = CHECKPOINT
     client: Client | None = None
     """None for a node without API server."""
     node: str = ""
@@ -47,11 +50,10 @@ class KubeletDevices:
         from polypod.kube import checkpoint, pod_resources
 
         socket = self.kubelet / "pod-resources" / "kubelet.sock"
-        file = self.kubelet / "device-plugins" / "kubelet_internal_checkpoint"
         try:
             if socket.exists():
                 return pod_resources.ask(socket, namespace, name)
-            return pod_resources.Held(devices=checkpoint.read(file, uid))
+            return pod_resources.Held(devices=checkpoint.read(self.checkpoint, uid))
         except PolypodError as error:
             error.cause = f"failed to get a ResourceClient instance: {error.cause}"
             raise

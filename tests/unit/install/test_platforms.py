@@ -116,11 +116,14 @@ def test_the_kubelets_folders_are_seen_at_one_place_and_not_written() -> None:
     found: Any = agent.daemon_set(Values(platform=platform))
     volumes = {v["name"]: v["hostPath"]["path"] for v in host_paths(found)}
 
-    for name in ("pod-resources", "device-plugins"):
+    for name, place in (
+        ("pod-resources", "/var/lib/k0s/kubelet/pod-resources"),
+        ("device-plugins", "/var/lib/kubelet/device-plugins"),
+    ):
         mount = mounts(found)[f"/var/lib/kubelet/{name}"]
         assert mount == {
             "name": name,
             "mountPath": f"/var/lib/kubelet/{name}",
             "readOnly": True,
         }
-        assert volumes[name] == f"/var/lib/k0s/kubelet/{name}"
+        assert volumes[name] == place
