@@ -28,6 +28,7 @@ from polypod.store.multus_cache import MultusCache
 from polypod.store.networks import NetworkFiles
 from polypod.store.readiness import ReadinessFile
 from polypod.store.snapshot import SnapshotFile
+from polypod.store.spares import Spares
 
 
 def boot_id() -> str:
@@ -50,7 +51,7 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
         pools=LeaseFiles(
             default=_data(options) / "networks",
             roots=roots,
-            keeps_spares=True,
+            spares=Spares(options.state / "spares"),
             aside=baton.aside,
         ),
         backups=BackupFiles(roots=roots),

@@ -17,7 +17,7 @@ from polypod.errors import InvalidConfigError, StorageError
 from polypod.store import files
 from polypod.store.roots import Roots
 from polypod.store.shelf import MAX_BYTES, NOBODY_WAITS, FilePool, Shelf
-from polypod.store.spares import FOLDER, Spares
+from polypod.store.spares import Spares
 
 ETC = Path("/etc/resolv.conf")
 MAX_SHELVES = 64
@@ -32,12 +32,12 @@ class LeaseFiles:
         *,
         default: Path,
         roots: Sequence[Path] | None,
-        keeps_spares: bool = False,
+        spares: Spares | None = None,
         aside: AbstractContextManager[None] = NOBODY_WAITS,
     ) -> None:
         """Set the default folder, and where others may lie (None: anywhere).
 
-        Spares are for a process that lives long: the next lease is made of the file of a past one.
+        With spares the next lease is made of the file of a past one.
         `aside` is around a wait for a lock that somebody else has.
         """
         self._aside = aside
@@ -46,8 +46,7 @@ class LeaseFiles:
         self._roots = Roots(roots)
         self._guard = threading.Lock()
         self._shelves: dict[tuple[str, str], Shelf] = {}
-        self._keeps_spares = keeps_spares
-        self._spares: dict[str, Spares] = {}
+        self._spares = spares
 
     @contextlib.contextmanager
     def locked(self, directory: str, network: str) -> Generator[FilePool]:
@@ -82,19 +81,7 @@ class LeaseFiles:
         roots = self._roots if directory else self._chosen
         base = Path(directory) if directory else self._default
         with roots.opened(base / network, make=0o755) as folder:
-            spares = self._spares_of(directory, base, roots) if self._keeps_spares else None
-            return Shelf(os.dup(folder), spares, self._aside)
-
-    def _spares_of(self, directory: str, base: Path, roots: Roots) -> Spares:
-        """Return the spare files of a data folder; those that were used last stay open."""
-        with self._guard:
-            known = self._spares.get(directory)
-            if known is None:
-                with roots.opened(base / FOLDER, make=0o700) as folder:
-                    known = self._spares[directory] = Spares(os.dup(folder))
-                while len(self._spares) > MAX_SHELVES:
-                    del self._spares[next(iter(self._spares))]
-            return known
+            return Shelf(os.dup(folder), self._spares, self._aside)
 
     def resolv_conf(self, path: str) -> str:
         """Return the text of a resolv.conf.

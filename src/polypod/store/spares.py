@@ -1,37 +1,49 @@
 """Files that leases left behind, kept for the next ones: a new file may cost more than a new link.
 
 A file system without a journal looks for a number that no file had lately: 130 microseconds for
-each lease where taking a spare costs 17 (docs/benchmarks.md), and a pod has several. They lie in
-a hidden folder beside the networks' own, out of sight of programs that share those, and belong to
-one process at a time. Nothing depends on them: whoever gets none makes a file.
+each lease where taking a spare costs 17 (docs/adr/0020), and a pod has several. They lie in the
+state folder, out of sight of programs that share the leases, and belong to one process at a time.
+Nothing depends on them: whoever gets none makes a file, as where leases are on another mount.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
 from collections import deque
+from pathlib import Path
 
+from polypod.errors import StorageError
 from polypod.store import files
 
-FOLDER = ".polypod-spares"
 LIMIT = 512
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Spares:
-    """The spare files of one data folder; every method may be called by many threads."""
+    """A folder of them; every method may be called by many threads."""
 
-    def __init__(self, folder: int) -> None:
-        """Own the open folder, unless another process does; what is in it counts."""
-        self._folder = folder
+    def __init__(self, folder: Path) -> None:
+        """Own the folder, unless another process does; what is in it counts.
+
+        Raises:
+            StorageError: it cannot be made or opened.
+        """
+        self._folder = -1
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder = os.open(folder, _FOLDER)
+        except OSError as error:
+            raise StorageError(f"{error.strerror}: {folder}") from error
         self._next = 0
         self._names: deque[str] = deque()
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._names.extend(os.listdir(folder))
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._names.extend(os.listdir(self._folder))
             self._limit = LIMIT
         except OSError:
             self._limit = 0
@@ -39,7 +51,8 @@ class Spares:
 
     def __del__(self) -> None:
         """Let go of the folder."""
-        os.close(self._folder)
+        if self._folder >= 0:
+            os.close(self._folder)
 
     def keep(self, folder: int, name: str) -> bool:
         """Take a file out of a folder; False when there are enough, or it cannot be moved."""
@@ -49,7 +62,9 @@ class Spares:
         spare = str(self._next)
         try:
             os.rename(name, spare, src_dir_fd=folder, dst_dir_fd=self._folder)
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                self._limit = 0
             return False
         self._names.append(spare)
         return True

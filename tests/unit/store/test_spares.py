@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from polypod.store.leases import LeaseFiles
-from polypod.store.spares import FOLDER, LIMIT, Spares
+from polypod.store.spares import LIMIT, Spares
 
 Open = Callable[[], Spares]
 
@@ -27,8 +27,7 @@ def folder(net: Path) -> int:
 
 @pytest.fixture
 def open_spares(tmp_path: Path) -> Open:
-    (tmp_path / FOLDER).mkdir()
-    return lambda: Spares(os.open(tmp_path / FOLDER, os.O_RDONLY))
+    return lambda: Spares(tmp_path / "spares")
 
 
 def lease(net: Path, name: str, content: str = "c1\r\neth0") -> Path:
@@ -70,14 +69,14 @@ def test_a_file_that_a_crash_left_with_both_names_is_not_written_over(
 ) -> None:
     held = lease(net, "10.0.0.2", "theirs\r\neth0")
     spares = open_spares()
-    os.link(held, tmp_path / FOLDER / "1")
+    os.link(held, tmp_path / "spares" / "1")
     del spares
     again = open_spares()
 
     assert not again.fill(folder, "10.0.0.3", b"mine\r\neth0")
 
     assert held.read_bytes() == b"theirs\r\neth0"
-    assert not (tmp_path / FOLDER / "1").exists()
+    assert not (tmp_path / "spares" / "1").exists()
 
 
 def test_what_is_left_of_an_earlier_process_is_used(
@@ -116,7 +115,7 @@ def test_what_is_no_plain_file_is_passed_over(
     tmp_path: Path, net: Path, folder: int, open_spares: Open, what: str
 ) -> None:
     open_spares()
-    odd = tmp_path / FOLDER / "7"
+    odd = tmp_path / "spares" / "7"
     if what == "a link":
         odd.symlink_to(lease(net, "10.0.0.2", "theirs"))
     elif what == "a pipe":
@@ -129,8 +128,8 @@ def test_what_is_no_plain_file_is_passed_over(
     assert sorted(path.name for path in net.iterdir() if path.name != "10.0.0.2") == []
 
 
-def test_a_pool_gives_what_it_gave_without_them(tmp_path: Path) -> None:
-    pools = LeaseFiles(default=tmp_path / "networks", roots=(tmp_path,), keeps_spares=True)
+def test_a_pool_gives_what_it_gave_without_them(tmp_path: Path, open_spares: Open) -> None:
+    pools = LeaseFiles(default=tmp_path / "networks", roots=(tmp_path,), spares=open_spares())
     for cycle in range(3):
         with pools.locked("", "net") as pool:
             assert pool.reserve("10.0.0.2", f"c{cycle}", "eth0")
