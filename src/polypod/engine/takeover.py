@@ -25,6 +25,7 @@ from polypod.cni.request import Command, Request
 from polypod.engine import resolve, single
 from polypod.engine.doors import Caller, Doors, SandboxCache
 from polypod.errors import DecodeError, NotStartedError, PolypodError
+from polypod.nad import devices
 from polypod.plan.foreign import ForeignCall
 
 log = logging.getLogger("polypod.engine")
@@ -45,6 +46,8 @@ class Delegate:
     network: NetworkList
     ifname: str
     capabilities: Mapping[str, object]
+    device_file: str = ""
+    """The file that tells of its device; empty when it has none."""
 
 
 def detach(request: Request, caller: Caller, doors: Doors) -> None:
@@ -106,22 +109,26 @@ def _delegate(place: int, entry: object, request: Request) -> Delegate:
         network = replace(network, cni_version=request.config.cni_version)
     given = {name: fields.get(table, key) for name, key in _CAPABILITIES.items()}
     usual = request.ifname if place == 0 else f"net{place}"
+    ifname = fields.text(table, "ifnameRequest") or usual
+    file = devices.attachment_file(fields.text(table, "Name"), request.container_id, ifname)
     return Delegate(
         network=network,
-        ifname=fields.text(table, "ifnameRequest") or usual,
+        ifname=ifname,
         capabilities={name: value for name, value in given.items() if value},
+        device_file=file if place and given["deviceID"] else "",
     )
 
 
 def _delete(
     one: Delegate, request: Request, caller: Caller, doors: Doors, cache: SandboxCache
 ) -> list[PolypodError]:
-    network, faults = one.network, list[PolypodError]()
+    network, faults, told = one.network, list[PolypodError](), dict(one.capabilities)
+    files = doors.device_files if one.device_file else None
+    if files is not None:
+        told["CNIDeviceInfoFile"] = files.path(one.device_file)
     previous = _previous(one, request, cache)
     for index in reversed(range(len(network.plugins))):
-        config = lists.plugin_config(
-            network, index, prev_result=previous, capability_args=one.capabilities
-        )
+        config = lists.plugin_config(network, index, prev_result=previous, capability_args=told)
         try:
             _run(config, one.ifname, request, caller, doors)
         except NotStartedError as error:  # nobody could ever get rid of such a pod
@@ -130,6 +137,8 @@ def _delete(
             faults.append(error)
     if not faults:
         cache.forget_result(network.name, request.container_id, one.ifname)
+        if files is not None:
+            files.remove(one.device_file)
     return faults
 
 

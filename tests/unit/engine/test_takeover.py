@@ -309,3 +309,26 @@ def test_a_link_in_the_folder_is_not_followed(pod: tuple[Node, Sandbox], files: 
     delete(node, sandbox, files)
 
     assert node.foreign.calls == []
+
+
+def test_the_file_that_told_of_a_device_is_shown_to_its_plugin_and_removed(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    node.foreign.add("flannel")
+    node.foreign.add("portmap")
+    node.foreign.add("sriov")
+    capable = {"deviceID": True, "CNIDeviceInfoFile": True}
+    config = {"cniVersion": "1.0.0", "name": "sriov", "type": "sriov", "capabilities": capable}
+    entry = {**delegate(config, device="0000:08:00.3"), "Name": "default/sriov"}
+    name = f"default-sriov-{sandbox.container_id}_net1"
+    node.device_files.attachments[name] = b"{}"
+    write(files, sandbox, delegate(PRIMARY), entry)
+
+    delete(node, sandbox, files)
+
+    assert node.foreign.stdin(0)["runtimeConfig"] == {
+        "deviceID": "0000:08:00.3",
+        "CNIDeviceInfoFile": f"/var/run/k8s.cni.cncf.io/devinfo/cni/{name}",
+    }
+    assert node.device_files.attachments == {}
