@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import stat
 from collections import deque
@@ -39,7 +40,6 @@ class Spares:
             self._folder = os.open(folder, _FOLDER)
         except OSError as error:
             raise StorageError(f"{error.strerror}: {folder}") from error
-        self._next = 0
         self._names: deque[str] = deque()
         try:
             fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,7 +47,8 @@ class Spares:
             self._limit = LIMIT
         except OSError:
             self._limit = 0
-        self._next = 1 + max((int(name) for name in self._names if name.isdecimal()), default=0)
+        highest = max((int(name) for name in self._names if name.isdecimal()), default=0)
+        self._numbers = itertools.count(highest + 1)
 
     def __del__(self) -> None:
         """Let go of the folder."""
@@ -58,8 +59,7 @@ class Spares:
         """Take a file out of a folder; False when there are enough, or it cannot be moved."""
         if len(self._names) >= self._limit:
             return False
-        self._next += 1
-        spare = str(self._next)
+        spare = str(next(self._numbers))
         try:
             os.rename(name, spare, src_dir_fd=folder, dst_dir_fd=self._folder)
         except OSError as error:
