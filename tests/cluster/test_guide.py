@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from cluster import processes
+from cluster import life, processes
 from cluster.place import Place
 from tests.cluster.kube import Kube, Object, soon, spec
 
@@ -32,7 +33,8 @@ def links(place: Place) -> Iterator[None]:
     for name in LINKS:
         _ip(place, "link", "add", name, "type", "bridge")
         # Without an address of its own: that one's routes come a second later.
-        _ip(place, "link", "set", name, "addrgenmode", "none", "up")
+        _ip(place, "link", "set", name, "addrgenmode", "none")
+        _ip(place, "link", "set", name, "up")
     yield
     for name in LINKS:
         _ip(place, "link", "delete", name)
@@ -88,6 +90,39 @@ def test_a_deployment_keeps_its_address_when_it_is_made_again(kube: Kube, namesp
     soon(lambda: len(kube.pods(namespace)) == 1, "the first pod is gone")
     (pod,) = kube.pods(namespace)
     assert kube.addresses(namespace, pod["metadata"]["name"])["net1"] == ["10.50.0.53/24"]
+
+
+def test_the_cluster_says_what_it_is(kube: Kube, place: Place, namespace: str) -> None:
+    kube.apply(idle_daemon_set(namespace, "kube-flannel"))
+    command = [sys.executable, "-m", "polypod.cli.main", "install", "render"]
+
+    ran = subprocess.run(
+        processes.inside(place, command),
+        env=life.environment(place),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert "detected platform: kubeadm (1 nodes:" in ran.stderr
+    assert f"detected primary: flannel (DaemonSet {namespace}/kube-flannel)" in ran.stderr
+    assert "--conf-dir=/etc/cni/net.d" in ran.stdout
+
+
+def idle_daemon_set(namespace: str, name: str) -> Object:
+    """Return a DaemonSet that no node is chosen for."""
+    labels = {"app": name}
+    part = spec() | {"nodeSelector": {"no-such-node": "true"}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": part},
+        },
+    }
 
 
 @pytest.mark.parametrize("name", PLAIN)
