@@ -20,15 +20,12 @@ from cluster.place import Place
 from tests.cluster import agent
 from tests.cluster.kube import soon
 
-from polypod.store import spares
 from polypod.store.journal import SqliteJournal
 
 SHARED = ("t-", "node0", "cni0", "lo", "nodelocaldns")
 LEASES = Path("/var/lib/cni/networks")
 STATE = Path("/var/lib/polypod")
 SHARED_FILE = re.compile(r"lock|last_reserved_ip\.\d+")
-SPARES = spares.FOLDER
-"""Files of past leases, kept for the next ones; they belong to nobody."""
 KUBE_PROXY = "kube-proxy"
 SOCKETS = 24
 """Kept connections come and go; more than so many sockets of an idle agent are a leak."""
@@ -135,7 +132,7 @@ def _nft(place: Place) -> Iterator[str]:
 
 def _files(folder: Path, pattern: str) -> Iterator[str]:
     for path in folder.glob(pattern):
-        if not SHARED_FILE.fullmatch(path.name) and path.parent.name != SPARES:
+        if not SHARED_FILE.fullmatch(path.name):
             yield str(path)
 
 
