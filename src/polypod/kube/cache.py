@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from polypod.errors import ApiError, PolypodError, TryAgainError
+from polypod.errors import ApiError, DecodeError, PolypodError, TryAgainError
 from polypod.kube import reading
 from polypod.kube.client import METADATA, METADATA_LIST, Client, Query
 from polypod.kube.kept import Item, Kept
@@ -226,4 +226,7 @@ class ApiSource:
             if error.status == NOT_FOUND:
                 return None
             raise
-        return reading.read(read, raw, f"{namespace}/{name}")
+        found = reading.read(read, raw, f"{namespace}/{name}")
+        if (found.namespace, found.name) != (namespace, name):
+            raise DecodeError(f"API server: asked for {namespace}/{name}, got another object")
+        return found

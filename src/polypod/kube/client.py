@@ -168,7 +168,8 @@ class Client:
             with _translated():
                 self._write(connection, method, query, body, content_type)
                 response = connection.getresponse()
-                answer = _whole(response, connection.sock, until)
+                with contextlib.closing(response):  # read to its end, the connection stays
+                    answer = _whole(response, connection.sock, until)
         except BaseException:
             connection.close()
             raise
@@ -316,7 +317,6 @@ def _whole(response: http.client.HTTPResponse, sock: socket.socket | None, until
             sock.settimeout(left_s)
     if response.length:
         raise TryAgainError("API server: an answer was cut off")
-    response.close()  # read to its end: the connection may be used again
     return b"".join(parts)
 
 

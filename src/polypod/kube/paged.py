@@ -36,8 +36,11 @@ _decode_list = msgspec.json.Decoder(_List).decode
 class Pages:
     """One reading of a collection, from its beginning to its end."""
 
-    def __init__(self, client: Client, query: Query, *, limit: int) -> None:
+    def __init__(
+        self, client: Client, query: Query, *, limit: int, most_pages: int = MOST_PAGES
+    ) -> None:
         """Keep what is asked; limit 0 asks for everything in one answer."""
+        self._most_pages = most_pages
         self._client = client
         self._query = query
         self._limit = limit
@@ -53,7 +56,7 @@ class Pages:
             TryAgainError: the server cannot be reached.
         """
         token = ""
-        for _ in range(MOST_PAGES):
+        for _ in range(self._most_pages):
             page = self._page(token)
             yield from page.items or ()
             before, token = token, page.metadata.next or ""

@@ -21,12 +21,12 @@ def read(decode: Callable[[bytes], Value], raw: bytes | msgspec.Raw, what: str) 
     """
     try:
         return decode(bytes(raw))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DecodeError(f"API server: {what} is not readable: {_why(error)}", hint=HINT) from None
     except RecursionError:
         raise DecodeError(f"API server: {what} is nested too deeply", hint=HINT) from None
 
 
-def _why(error: msgspec.DecodeError) -> str:
+def _why(error: msgspec.DecodeError | UnicodeDecodeError) -> str:
     """Say what was expected where; the words never hold a part of the object."""
-    return str(error)[:200]
+    return "no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)[:200]
