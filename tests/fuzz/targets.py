@@ -16,12 +16,12 @@ from h2.exceptions import H2Error
 
 from polypod.cni import config, lists, request, versions
 from polypod.cni.labels import ALL_VERSIONS
-from polypod.daemon import wire
+from polypod.daemon import settings_file, wire
 from polypod.errors import PolypodError
 from polypod.kernel import links, netlink, routes
 from polypod.kernel.netlink import Message
 from polypod.kube import grpc, pod_resources, protobuf
-from polypod.nad import devices, selection
+from polypod.nad import devices, multus_settings, node_settings, selection
 from polypod.plan.ops import RouteSpec
 
 _ENVIRONMENT = {
@@ -94,6 +94,13 @@ def read_config(raw: bytes) -> None:
     for read in readers:
         with contextlib.suppress(PolypodError):
             read(raw)
+
+
+def read_settings(raw: bytes) -> None:
+    """Read an operator's settings, ours or Multus's."""
+    with contextlib.suppress(PolypodError):
+        reading = settings_file.parse(raw, "fuzz")
+        node_settings.given(multus_settings.with_multus_defaults(reading))
 
 
 class _Wire:
@@ -169,6 +176,14 @@ TARGETS: Mapping[str, Target] = {
         (
             b"default/a@net1, b",
             b'[{"name":"a","ips":["10.0.0.2/24"],"default-route":["10.0.0.1"]}]',
+        ),
+    ),
+    "settings": Target(
+        read_settings,
+        (
+            b"clusterNetwork: a\ndefaultNetworks: [b, /c]\nnamespaceIsolation: false\n",
+            b'{"globalNamespaces":"a,b","multusMasterCNI":"x","multusAutoconfigDir":"/host/y"}',
+            b'{"plugins":[{"type":"multus","loglevel":"verbose","binDir":"/host/opt"}]}',
         ),
     ),
     "config": Target(

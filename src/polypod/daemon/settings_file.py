@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import msgspec
 import yaml
@@ -20,7 +20,17 @@ from polypod.nad import multus_settings
 from polypod.nad.node_settings import MAX_BYTES, NodeSettings, Reading, Verdict
 
 log = logging.getLogger("polypod.settings")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str"))
+_PLAIN = frozenset({*_TAGS, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map", None})
+
+
+class _Loader(_Safe):  # type: ignore[misc]  # which of the two is known at run time
+    """Makes what JSON can say; a date or bytes, and what else YAML knows, is an error."""
+
+    yaml_constructors: ClassVar[dict[Any, Any]] = {
+        tag: make for tag, make in _Safe.yaml_constructors.items() if tag in _PLAIN
+    }
 
 
 def read(path: Path) -> Reading:
@@ -33,7 +43,20 @@ def read(path: Path) -> Reading:
     """
     if path.parent.is_dir() and not path.exists():
         return Reading(settings=NodeSettings())
-    return multus_settings.read(_table(_content(path), str(path)), str(path))
+    return parse(_content(path), str(path))
+
+
+def parse(raw: bytes, where: str) -> Reading:
+    """Return what a file's content says; `where` names it in errors.
+
+    Raises:
+        DecodeError: it is not one YAML mapping.
+        InvalidConfigError: a value of the wrong type, with the file and the key.
+    """
+    try:
+        return multus_settings.read(_table(raw, where), where)
+    except RecursionError as error:  # an alias of YAML may stand for what it stands in
+        raise DecodeError(f"{where}: nested too deeply") from error
 
 
 def tell(reading: Reading, path: Path) -> None:
@@ -75,7 +98,7 @@ def _table(raw: bytes, where: str) -> dict[str, object]:
         raise DecodeError(f"{where}: longer than {MAX_BYTES >> 20} MiB")
     try:
         found = _decoded(raw)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f"{mark.line + 1}: " if mark else ""
         said = getattr(error, "problem", None) or str(error)

@@ -162,8 +162,9 @@ def _unwrapped(table: Mapping[str, object]) -> Mapping[str, object]:
     plugins = table.get("plugins")
     for plugin in cast("list[object]", plugins) if isinstance(plugins, list) else []:
         if isinstance(plugin, dict):
-            found = cast("Mapping[str, object]", plugin)
-            if found.get("type") in _TYPES:
+            found = {str(key): value for key, value in cast("dict[object, object]", plugin).items()}
+            type_ = found.get("type")
+            if isinstance(type_, str) and type_ in _TYPES:
                 return found
     return table
 

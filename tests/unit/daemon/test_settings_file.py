@@ -141,6 +141,10 @@ def test_an_empty_file_is_the_defaults(file: Path, text: str) -> None:
         ("a: 1\n---\nb: 2\n", "daemon.yaml:2: "),
         ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
         ("\x00", "daemon.yaml"),
+        ("confDir: 2020-13-45\n", "could not determine a constructor"),
+        ("confDir: !!binary aGk=\n", "could not determine a constructor"),
+        ("confDir: !!bool what\n", "daemon.yaml"),
+        ("defaultNetworks: &a [*a]\n", "nested too deeply"),
         ("[" * 5000, "daemon.yaml"),
     ],
 )
