@@ -40,7 +40,8 @@ def network_config(definition: Definition) -> bytes | None:
         raise InvalidConfigError(
             f"network-attachment-definition {definition.namespace}/{definition.name}: {error.cause}"
         ) from error
-    if fields.get(decoded, "name") not in {None, ""}:
+    name = fields.get(decoded, "name")
+    if name is not None and name != "":  # of any type: the list's own rules judge it
         return raw
     return encode.compact({**decoded, "name": definition.name})
 
