@@ -1,10 +1,11 @@
-"""A small gRPC server on a unix socket, by h2: unary calls, and answers that go on for a while."""
+"""A small gRPC server on a unix socket, by h2: unary calls, and answers that do not end."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeAlias
 from urllib.parse import quote
@@ -14,7 +15,15 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, RequestReceived, StreamEnded, WindowUpdated
 from h2.exceptions import H2Error
 
-Answer: TypeAlias = bytes | Iterator[bytes]
+
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """A stream's first message; more may come, and never do."""
+
+    message: bytes
+
+
+Answer: TypeAlias = bytes | Endless
 Method: TypeAlias = Callable[[bytes], Answer]
 
 
@@ -133,10 +142,7 @@ class _Connection:
             self._left[stream] = bytearray(_framed(answer))
             self._send_more(stream)
             return
-        for part in answer:  # holds this connection, which serves nothing else
-            self._http.send_data(stream, _framed(part))
-            self._flush()
-        self._end(stream)
+        self._http.send_data(stream, _framed(answer.message))
 
     def _send_more(self, stream: int) -> None:
         """Send as much as the client's window takes."""

@@ -54,7 +54,8 @@ def _digest_of_sources() -> str:
 
 def folders(place: Place) -> tuple[str, ...]:
     """Return the options that name this cluster's folders."""
-    return ("--cni-bin", str(place.cni_bin), "--cni-conf", str(place.cni_conf))
+    kubelet = ("--kubelet", str(place.kubelet / "root"))
+    return ("--cni-bin", str(place.cni_bin), "--cni-conf", str(place.cni_conf), *kubelet)
 
 
 def install(kube: Kube, place: Place, *more: str) -> None:

@@ -13,17 +13,21 @@ from tests.cluster import agent
 from tests.cluster.kube import Kube, bridge, pod
 from tests.cluster.traces import LEASES, STATE, Traces
 
+from polypod.install.agent import DEVICE_INFO
+
+DEVICES = Path(DEVICE_INFO)
+
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[Place]:
     found = here()
     life.down(found)  # what an interrupted run left
-    for folder in (STATE, LEASES):
+    for folder in (STATE, LEASES, DEVICES):
         shutil.rmtree(folder, ignore_errors=True)
     life.up(found)
     yield found
     life.down(found)
-    for folder in (STATE, LEASES):
+    for folder in (STATE, LEASES, DEVICES):
         shutil.rmtree(folder, ignore_errors=True)
 
 
