@@ -66,11 +66,11 @@ def dynamic_driver(kubelet: Path, driver: str, pool: str) -> Generator[None]:
     def unprepare(message: bytes) -> bytes:
         return render(*((1, _entry(one, b"")) for one in _claims(message)))
 
-    registration = {
+    registration: dict[str, Method] = {
         f"{_REGISTRATION}GetInfo": lambda _: info,
         f"{_REGISTRATION}NotifyRegistrationStatus": note,
     }
-    serving = {
+    serving: dict[str, Method] = {
         f"{_DRA}NodePrepareResources": prepare,
         f"{_DRA}NodeUnprepareResources": unprepare,
     }
