@@ -53,10 +53,7 @@ def parse(raw: bytes, where: str) -> Reading:
         DecodeError: it is not one YAML mapping.
         InvalidConfigError: a value of the wrong type, with the file and the key.
     """
-    try:
-        return multus_settings.read(_table(raw, where), where)
-    except RecursionError as error:  # an alias of YAML may stand for what it stands in
-        raise DecodeError(f"{where}: nested too deeply") from error
+    return multus_settings.read(_table(raw, where), where)
 
 
 def tell(reading: Reading, path: Path) -> None:

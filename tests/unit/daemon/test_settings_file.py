@@ -144,7 +144,6 @@ def test_an_empty_file_is_the_defaults(file: Path, text: str) -> None:
         ("confDir: 2020-13-45\n", "could not determine a constructor"),
         ("confDir: !!binary aGk=\n", "could not determine a constructor"),
         ("confDir: !!bool what\n", "daemon.yaml"),
-        ("defaultNetworks: &a [*a]\n", "nested too deeply"),
         ("[" * 5000, "daemon.yaml"),
     ],
 )
@@ -155,6 +154,14 @@ def test_a_file_that_is_none_is_an_error_with_its_line(file: Path, text: str, sa
         settings_file.read(file)
 
     assert said in raised.value.cause
+
+
+@pytest.mark.parametrize("text", ["defaultNetworks: &a [*a]\n", "binDir: &a {b: *a}\n"])
+def test_a_knot_is_a_wrong_type(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(InvalidConfigError, match="Expected `str`"):
+        settings_file.read(file)
 
 
 def test_a_file_without_end_is_not_read_to_it(file: Path) -> None:
