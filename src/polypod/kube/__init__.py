@@ -1,1 +1,1 @@
-"""The only room that knows where pods and network definitions come from."""
+"""The only room that knows where pods, network definitions and devices come from."""
