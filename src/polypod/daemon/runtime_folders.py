@@ -71,20 +71,22 @@ def _ask(runtime: Path, memory: Path) -> CniFolders:
         known = _recall(runtime, memory)
         told = known or USUAL
         log.warning(
-            "runtime.silent socket=%s cause=%r %s from=%r",
+            "runtime.silent socket=%s cause=%r conf=%s plugins=%s from=%r",
             runtime,
             error.cause,
-            _shown(told),
+            told.conf,
+            _joined(told.plugins),
             "an earlier answer" if known else "common habit",
         )
         return told
-    log.info("runtime.folders socket=%s %s", runtime, _shown(told))
+    plugins = _joined(told.plugins)
+    log.info("runtime.folders socket=%s conf=%s plugins=%s", runtime, told.conf, plugins)
     _remember(runtime, told, memory)
     return told
 
 
-def _shown(folders: CniFolders) -> str:
-    return f"conf={folders.conf} plugins={':'.join(str(folder) for folder in folders.plugins)}"
+def _joined(folders: tuple[Path, ...]) -> str:
+    return ":".join(str(folder) for folder in folders)
 
 
 def _remember(runtime: Path, told: CniFolders, memory: Path) -> None:
@@ -117,7 +119,10 @@ def _compare(settled: Folders, told: CniFolders) -> None:
 def _say_other(what: str, ours: Path | None, told: tuple[Path, ...]) -> None:
     """Warn when our folder is none of the runtime's."""
     if ours is not None and ours not in told:
-        where = ":".join(str(folder) for folder in told)
         log.warning(
-            "runtime.folder_differs what=%s ours=%s runtime=%s hint=%r", what, ours, where, _HINT
+            "runtime.folder_differs what=%s ours=%s runtime=%s hint=%r",
+            what,
+            ours,
+            _joined(told),
+            _HINT,
         )
