@@ -1,8 +1,9 @@
 """Whether this daemon is stopping for good: its DaemonSet is gone, or only its process.
 
 Asked once, at SIGTERM. 404 or a deletionTimestamp mean uninstall. So do 401 and 403: Helm removes
-roles first, and a daemon that may not ask any more has been taken its rights (docs/adr). Silence
-means stay: an API server that is away is no reason to change a node.
+roles first, and a daemon that may not ask any more has been taken its rights (docs/adr). Of a
+namespace that is deleted the pods go before the DaemonSets, so that is asked for too. Silence means stay: an
+API server that is away is no reason to change a node.
 """
 
 from __future__ import annotations
@@ -44,4 +45,33 @@ def is_for_good(client: Client, environment: Mapping[str, str] = os.environ) -> 
     except (PolypodError, msgspec.DecodeError) as error:
         log.warning("daemon.leaving_unasked cause=%r", str(error))
         return False
-    return found.metadata.deletionTimestamp is not None
+    return found.metadata.deletionTimestamp is not None or _is_ending(client, namespace, name)
+
+
+def _is_ending(client: Client, namespace: str, name: str) -> bool:
+    """Tell whether our namespace is going: it takes no new object then, which a dry run finds out.
+
+    The agent may not read the namespace itself; events it may create.
+    """
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{name}-", "namespace": namespace},
+        "involvedObject": {
+            "apiVersion": "apps/v1",
+            "kind": "DaemonSet",
+            "namespace": namespace,
+            "name": name,
+        },
+        "reason": "Leaving",
+        "type": "Normal",
+    }
+    query = Query(path=f"/api/v1/namespaces/{namespace}/events", parameters=(("dryRun", "All"),))
+    try:
+        client.send("POST", query, msgspec.json.encode(event), timeout_s=ASK_S)
+    except ApiError as error:
+        log.info("daemon.leaving status=%d", error.status)
+        return error.status in GONE
+    except PolypodError as error:
+        log.warning("daemon.leaving_unasked cause=%r", str(error))
+    return False

@@ -18,14 +18,23 @@ OURS = {"POD_NAMESPACE": "polypod-system", "DAEMON_SET": "polypod"}
 
 
 @contextmanager
-def answering(status: int, body: bytes) -> Generator[Client]:
+def answering(status: int, body: bytes, *, to_event: int = 201) -> Generator[Client]:
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             assert self.path == "/apis/apps/v1/namespaces/polypod-system/daemonsets/polypod"
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            self.answer(status, body)
+
+        def do_POST(self) -> None:
+            assert self.path == "/api/v1/namespaces/polypod-system/events?dryRun=All"
+            event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert event["involvedObject"]["namespace"] == event["metadata"]["namespace"]
+            self.answer(to_event, b"{}")
+
+        def answer(self, code: int, said: bytes) -> None:
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(said)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(said)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited name
             del format, args
@@ -61,6 +70,12 @@ def daemon_set(**metadata: str) -> bytes:
 )
 def test_what_the_server_says_decides(status: int, body: bytes, expected: bool) -> None:  # noqa: FBT001 - a table
     with answering(status, body) as client:
+        assert is_for_good(client, OURS) is expected
+
+
+@pytest.mark.parametrize(("to_event", "expected"), [(201, False), (403, True), (500, False)])
+def test_a_namespace_that_takes_no_new_object_is_going(to_event: int, expected: bool) -> None:  # noqa: FBT001 - a table
+    with answering(200, daemon_set(), to_event=to_event) as client:
         assert is_for_good(client, OURS) is expected
 
 
