@@ -8,6 +8,7 @@ from polypod.doctor.facts import Facts
 from polypod.doctor.page import Row
 from polypod.doctor.rules import definitions, node, pods, settings, workloads
 from polypod.errors import PolypodError
+from polypod.nad.devices import wanted_resource
 from polypod.plugins import PLUGINS
 
 DECIDED = frozenset((*definitions.ROWS, *node.ROWS, *pods.ROWS, *settings.ROWS, *workloads.ROWS))
@@ -31,6 +32,10 @@ def _sections(facts: Facts) -> Iterator[str]:
     yield from _ALWAYS
     if any(pods.NETWORKS in pod.annotations for pod in facts.pods):
         yield "The annotation"
+    if facts.settings:
+        yield "What the operator sets"
+    if any(wanted_resource(definition) for definition in facts.definitions):
+        yield "Devices"
     if any('"default-route"' in pod.annotations.get(pods.NETWORKS, "") for pod in facts.pods):
         yield "The default route"
     used = set(_used(facts))
