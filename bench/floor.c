@@ -4,7 +4,8 @@
  *   floor attach CYCLES BRIDGE NETNS                        one pair on a bridge, added and deleted again and again
  *   floor pods CONCURRENCY PARENT BRIDGE BRIDGE NETNS...    every pod: two pairs and two macvlans; all ADD, then all DEL
  *
- * No configuration is read, no address is chosen, nothing is written down and no answer is printed: messages go to the
+ * What it leaves in the kernel is what the plugins leave, with the sysctls that users find on such links. No
+ * configuration is read, no address is chosen, nothing is written down and no answer is printed: messages go to the
  * kernel, folded into as few sends as can be, with one queue per pair, and links are deleted as one group. Prints one
  * JSON object with milliseconds.
  */
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -151,6 +153,18 @@ static void set_up(struct talk *t, unsigned index)
     end(t);
 }
 
+static void set_arp_notify(struct talk *t, unsigned index) /* cheaper than its file in /proc */
+{
+    begin(t, RTM_NEWLINK, 0);
+    link_header(t, index, 0);
+    struct rtattr *families = open_nest(t, IFLA_AF_SPEC), *family = open_nest(t, AF_INET), *settings = open_nest(t, IFLA_INET_CONF);
+    number(t, IPV4_DEVCONF_ARP_NOTIFY, 1);
+    close_nest(t, settings);
+    close_nest(t, family);
+    close_nest(t, families);
+    end(t);
+}
+
 static void add_address(struct talk *t, unsigned index, unsigned address)
 {
     struct ifaddrmsg head = {.ifa_family = AF_INET, .ifa_prefixlen = 16, .ifa_index = index};
@@ -169,6 +183,18 @@ static void add_default_route(struct talk *t, unsigned index, unsigned gateway)
     number(t, RTA_GATEWAY, gateway);
     number(t, RTA_OIF, index);
     end(t);
+}
+
+/* ---- sysctls, of the namespace that the thread is in ---- */
+
+static void set(const char *family, const char *link, const char *key, const char *value)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%s/%s", family, link, key);
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0 || write(file, value, strlen(value)) < 0)
+        die(path);
+    close(file);
 }
 
 /* ---- conversations ---- */
@@ -226,11 +252,19 @@ static int conversation(void)
     return s;
 }
 
-static int conversation_in(int netns)
+static void set_inside(const char *const *names)
+{
+    for (int i = 0; i < LINKS; i++)
+        set("ipv6", names[i], i < 2 ? "accept_dad" : "ndisc_notify", i < 2 ? "0" : "1");
+}
+
+static int conversation_in(int netns, const char *const *names)
 {
     if (setns(netns, CLONE_NEWNET))
         die("setns");
     int s = conversation();
+    if (names)
+        set_inside(names);
     if (setns(home, CLONE_NEWNET))
         die("setns");
     return s;
@@ -245,7 +279,7 @@ static unsigned index_of(struct talk *t, int host, const char *name)
 
 static void delete_group(struct talk *t, int netns)
 {
-    int inside = conversation_in(netns);
+    int inside = conversation_in(netns, NULL);
     begin(t, RTM_DELLINK, 0);
     link_header(t, 0, 0);
     number(t, IFLA_GROUP, GROUP);
@@ -263,8 +297,9 @@ static void attach(struct talk *t, int host, unsigned bridge, const char *bridge
     add_pair(t, outside, "net1", bridge, netns);
     get_link(t, bridge_name);
     flush(t, host, 2);
+    set("ipv6", outside, "accept_ra", "0");
     unsigned inside_index = t->peers[0];
-    int inside = conversation_in(netns);
+    int inside = conversation_in(netns, NULL);
     add_address(t, inside_index, htonl(0x0a630002));
     set_up(t, inside_index);
     add_default_route(t, inside_index, htonl(0x0a630001));
@@ -320,7 +355,7 @@ static struct {
 
 static void add_pod(struct talk *t, int host, const unsigned *above, int netns, unsigned n)
 {
-    static const char *names[LINKS] = {"eth0", "net1", "net2", "net3"};
+    static const char *const names[LINKS] = {"eth0", "net1", "net2", "net3"};
     char outside[2][IF_NAMESIZE];
     for (int i = 0; i < 2; i++) {
         snprintf(outside[i], IF_NAMESIZE, "fl%d%x", i, n & 0xffffff);
@@ -331,18 +366,21 @@ static void add_pod(struct talk *t, int host, const unsigned *above, int netns, 
     get_link(t, pods.bridges[0]);
     get_link(t, pods.bridges[1]);
     flush(t, host, 6);
-    int inside = conversation_in(netns);
+    for (int i = 0; i < 2; i++)
+        set("ipv6", outside[i], "accept_ra", "0");
+    int inside = conversation_in(netns, names);
     for (int i = 0; i < LINKS; i++)
         get_link(t, names[i]);
     flush(t, inside, LINKS);
     unsigned indexes[LINKS];
     memcpy(indexes, t->heard, sizeof indexes);
     for (int i = 0; i < LINKS; i++) {
+        set_arp_notify(t, indexes[i]);
         add_address(t, indexes[i], htonl(0x0a000000U + ((unsigned)(90 + i) << 16) + 2 + (n & 0xfff)));
         set_up(t, indexes[i]);
     }
     add_default_route(t, indexes[0], htonl(0x0a5a0001));
-    flush(t, inside, 2 * LINKS + 1);
+    flush(t, inside, 3 * LINKS + 1);
     close(inside);
 }
 

@@ -20,14 +20,17 @@ _SETTLE_S, _POLL_S = 5.0, 0.05
 _OPER_UP_WAITS_S = (0.0, *(0.0002 * 2**step for step in range(12)), 0.8, 0.9)
 """2.5 s in all, as the reference waits; the kernel needs less than a millisecond when idle."""
 _ESRCH = 3
+_IPV4_SETTINGS = {"arp_notify": 22}
+"""IPV4_DEVCONF_ARP_NOTIFY of linux/ip.h: what a message can set costs no file in /proc, and opening
+that takes the kernel longer than giving the link its address."""
 
 
 class _Act(msgspec.Struct, frozen=True):
-    """One message of one op, and what to say when the kernel refuses it."""
+    """One message of one op, and what to say when the kernel refuses it; None: nobody minds."""
 
     place: int
     message: Message
-    words: Callable[[], str]
+    words: Callable[[], str] | None
 
 
 def configure(op: ops.Configure, spaces: Spaces) -> None:
@@ -87,7 +90,8 @@ def _carry_out(
 
 def _links_acts(place: int, op: ops.Configure, index: int) -> list[_Act]:
     flags = NLM_F_CREATE | NLM_F_EXCL
-    found = [
+    found = _settings_acts(place, op, index)
+    found += [
         _Act(
             place,
             Message(routes.RTM_NEWADDR, flags, routes.address(index, address)),
@@ -99,6 +103,26 @@ def _links_acts(place: int, op: ops.Configure, index: int) -> list[_Act]:
         up = Message(links.RTM_NEWLINK, 0, links.header(index, links.IFF_UP, links.IFF_UP))
         found.append(_Act(place, up, partial(_up_words, op.ifname)))
     return found
+
+
+def _settings_acts(place: int, op: ops.Configure, index: int) -> list[_Act]:
+    """Return one message for all sysctls that need no file; it comes before the link is up."""
+    found = {
+        _IPV4_SETTINGS[spec.key.rsplit("/", 1)[1]]: int(spec.value)
+        for spec in op.sysctls
+        if _is_told(spec, op.ifname)
+    }
+    if not found:
+        return []
+    message = Message(links.RTM_NEWLINK, 0, links.ipv4_settings(index, found))
+    return [_Act(place, message, None)]
+
+
+def _is_told(spec: ops.SysctlSpec, ifname: str) -> bool:
+    """Tell whether a sysctl of the link is set by a message."""
+    folder, _, name = spec.key.rpartition("/")
+    is_links = folder == f"net/ipv4/conf/{ifname}" and not spec.required
+    return is_links and name in _IPV4_SETTINGS and spec.value.isdecimal()
 
 
 def _route_acts(place: int, op: ops.Configure, index: int) -> list[_Act]:
@@ -130,7 +154,9 @@ def _send(
     """Send acts and questions; a refused act is its op's failure, the first one counts."""
     answers = spaces.many(Where.SANDBOX, [*(act.message for act in acts), *questions])
     for act, answer in zip(acts, answers, strict=False):
-        if isinstance(answer, KernelError) and not isinstance(effects[act.place], Failed):
+        if act.words is None or not isinstance(answer, KernelError):
+            continue
+        if not isinstance(effects[act.place], Failed):
             error = PluginError(f"{act.words()}: {answer.cause}", hint=answer.hint)
             error.__cause__ = answer
             effects[act.place] = Failed(error)
@@ -153,6 +179,8 @@ def _write_sysctls(
 
 def _sysctls_of(op: ops.Configure) -> None:
     for spec in op.sysctls:
+        if _is_told(spec, op.ifname):
+            continue
         if spec.required:
             sysctl.write(spec.key, spec.value)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 from polypod.errors import PluginError
 from polypod.kernel import netlink
@@ -16,7 +17,8 @@ IFLA_PROTINFO, IFLA_TXQLEN, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_IFALIAS = 12, 13
 IFLA_AF_SPEC, IFLA_GROUP, IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_PROMISCUITY = 26, 27, 28, 29, 30
 IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES = 31, 32
 IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x100, 0x200
-AF_BRIDGE = 7
+AF_INET, AF_BRIDGE = 2, 7
+_INET_CONF = 1
 _KIND, _DATA, _PEER = 1, 2, 1
 _SKIP_STATS, _BRIDGE_VLANS = 8, 2
 OUR_GROUP = 0x706C7970
@@ -138,6 +140,12 @@ def _child(ifname: str, parent: int, sandbox: int | None, mtu: int, mac: str) ->
 def _info(kind: str, inner: bytes) -> bytes:
     described = attr(_KIND, kind.encode())
     return nest(IFLA_LINKINFO, described + (nest(_DATA, inner) if inner else b""))
+
+
+def ipv4_settings(index: int, settings: Mapping[int, int]) -> bytes:
+    """Return the body that sets sysctls of a link below net/ipv4/conf, by their numbers."""
+    inner = b"".join(u32(number, value) for number, value in settings.items())
+    return header(index) + nest(IFLA_AF_SPEC, nest(AF_INET, nest(_INET_CONF, inner)))
 
 
 def port_flags(index: int, *, hairpin: bool, isolated: bool) -> bytes:

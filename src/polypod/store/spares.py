@@ -75,15 +75,15 @@ class Spares:
         Raises:
             FileExistsError: somebody made it before.
         """
-        with contextlib.suppress(IndexError):
+        try:
             spare = self._names.popleft()
-            try:
-                is_made = self._write(spare, content) and self._link(spare, folder, name)
-            finally:
-                with contextlib.suppress(OSError):
-                    os.unlink(spare, dir_fd=self._folder)
-            return is_made
-        return False
+        except IndexError:
+            return False
+        try:
+            return self._write(spare, content) and self._link(spare, folder, name)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(spare, dir_fd=self._folder)
 
     def _write(self, spare: str, content: bytes) -> bool:
         """Replace a spare's content; never that of one whose new name a crash left beside it."""
