@@ -1,9 +1,9 @@
 """Whether this daemon is stopping for good: its DaemonSet is gone, or only its process.
 
 Asked once, at SIGTERM. 404 or a deletionTimestamp mean uninstall. So do 401 and 403: Helm removes
-roles first, and a daemon that may not ask any more has been taken its rights (docs/adr). Of a
-namespace that is deleted the pods go before the DaemonSets, so that is asked for too. Silence means stay: an
-API server that is away is no reason to change a node.
+roles first, and a daemon that may not ask any more has been taken its rights (docs/adr). When a
+namespace is deleted its pods go before its DaemonSets, so that is asked for too. Silence means
+stay: an API server that is away is no reason to change a node.
 """
 
 from __future__ import annotations
