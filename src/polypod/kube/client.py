@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from polypod.errors import ApiError, TryAgainError
+from polypod.errors import ApiError, InvalidConfigError, TryAgainError
 from polypod.kube.access import Access, Trust
 
 REQUEST_S = 10.0
@@ -30,6 +30,7 @@ MAX_LINE = 4 << 20
 """An object of the API is at most 1.5 MiB in etcd."""
 CHUNK = 1 << 16
 KEPT = 4
+ONE_LINE = "the token for the API server is not one line of ASCII: look at the token's file"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 MERGE = "application/merge-patch+json"
@@ -190,6 +191,8 @@ class Client:
         headers = {"Accept": query.accept, "User-Agent": self._agent}
         token = self._access.token()
         if token:
+            if not (token.isascii() and token.isprintable()):
+                raise InvalidConfigError(ONE_LINE)  # http.client's own error would show it
             headers["Authorization"] = f"Bearer {token}"
         if body is not None:
             headers["Content-Type"] = content_type

@@ -76,5 +76,5 @@ class RawServer:
                         if self._ended.is_set():
                             return
                         connection.sendall(part)
-        except (OSError, ValueError):
+        except (OSError, ValueError, IndexError):
             return

@@ -83,7 +83,7 @@ CONFIGS: dict[str, str | None] = {
             "name": "bad",
             "plugins": [
                 GOOD,
-                {"type": "tuning", "sysctl": {"net/../kernel/core_pattern": "x"}},
+                {"type": "tuning", "sysctl": {"../kernel/core_pattern": "x"}},
             ],
         }
     ),
