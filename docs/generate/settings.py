@@ -16,7 +16,8 @@ LEAD = f"""
 line](configuration.md) win over it. In the rendered manifests the file is a ConfigMap, and its
 keys are the `config` value of the chart and `--config` of `polypod install render`. It is read
 once, at the start: a changed ConfigMap makes new pods, since they carry its checksum. A file that
-is not there, in a folder that is, counts as empty.
+is not there, in a folder that is, counts as empty. Verbs that work without a daemon, `polypod
+explain` and `polypod add` among them, take the same file by `--config`.
 
 Keys are found whatever their case, and `null` is absent. A key that nobody knows is named in the
 log, with the nearest one that there is; a value of the wrong type ends the start with an error

@@ -9,7 +9,13 @@ import click
 
 from polypod import errors
 from polypod.cli import offline, target
-from polypod.cli.options import Place, examples, manifests_option, primary_option
+from polypod.cli.options import (
+    Place,
+    config_option,
+    examples,
+    manifests_option,
+    primary_option,
+)
 from polypod.engine import preview
 from polypod.errors import InvalidConfigError
 from polypod.kube.manifests import ManifestSource
@@ -26,7 +32,10 @@ from polypod.kube.manifests import ManifestSource
 @click.argument("subject", metavar="[NAMESPACE/]POD|SLUG")
 @manifests_option
 @primary_option
-def explain(subject: str, manifests: Path | None, primary: Path | None) -> None:
+@config_option
+def explain(
+    subject: str, manifests: Path | None, primary: Path | None, config: Path | None
+) -> None:
     """Explain a pod (selections, definitions, plugins, ops), or an error's slug.
 
     It reads the manifests and looks at the kernel; it needs no daemon and changes nothing.
@@ -41,7 +50,7 @@ def explain(subject: str, manifests: Path | None, primary: Path | None) -> None:
         )
     namespace, name = target.pod(subject)
     _check_known(namespace, name, manifests)
-    doors = offline.looking(Place(manifests=manifests, primary=primary))
+    doors = offline.looking(Place(manifests=manifests, primary=primary, config=config))
     for line in preview.lines(namespace, name, doors):
         click.echo(line)
 

@@ -7,12 +7,14 @@ import os
 import secrets
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 from polypod.cli.options import Place
-from polypod.daemon.doors import boot_id, open_doors
+from polypod.daemon import settings_file
+from polypod.daemon.doors import networks_of, open_doors, settings_of
 from polypod.daemon.options import Options
-from polypod.engine.doors import Doors, Settings
+from polypod.engine.doors import Doors
 from polypod.foreign.run import ForeignDoor
 from polypod.kernel.door import KernelDoor
 from polypod.kube.manifests import ManifestSource
@@ -20,7 +22,6 @@ from polypod.kube.nothing import NoSource, NoStatus
 from polypod.store.backups import BackupFiles
 from polypod.store.journal import SqliteJournal
 from polypod.store.looking import LookingPools
-from polypod.store.networks import NetworkFiles
 from polypod.store.nothing import NoJournal
 
 
@@ -31,16 +32,7 @@ def doors(place: Place) -> Generator[Doors]:
     Raises:
         StorageError: the state folder cannot be used.
     """
-    opened = open_doors(
-        Options(
-            manifests=place.manifests,
-            primary=place.primary,
-            state=place.state,
-            status=place.status,
-            data_root=place.data_root,
-            path=place.path,
-        )
-    )
+    opened = open_doors(_options(place))
     try:
         yield opened
     finally:
@@ -49,7 +41,12 @@ def doors(place: Place) -> Generator[Doors]:
 
 
 def looking(place: Place) -> Doors:
-    """Return doors that only look: no journal, no state folder, nothing is written."""
+    """Return doors that only look: no journal, no state folder, nothing is written.
+
+    Raises:
+        PolypodError: the file of settings cannot be used.
+    """
+    options = _options(place)
     leases = (place.data_root or Path("/var/lib/cni")) / "networks"
     roots = (place.state, *((place.data_root,) if place.data_root else ()))
     return Doors(
@@ -59,10 +56,36 @@ def looking(place: Place) -> Doors:
         backups=BackupFiles(roots=roots),
         foreign=ForeignDoor(inherited=os.environ),
         source=ManifestSource(place.manifests) if place.manifests else NoSource(),
-        networks=NetworkFiles(place.primary, None),
+        networks=networks_of(options),
         status=NoStatus(),
         seed=lambda: secrets.token_hex(4),
         wall=time.time,
         monotonic=time.monotonic,
-        settings=Settings(path=place.path, boot_id=boot_id()),
+        settings=settings_of(options),
+    )
+
+
+def _options(place: Place) -> Options:
+    """Return what a daemon of this place would be told."""
+    options = Options(
+        manifests=place.manifests,
+        primary=place.primary,
+        state=place.state,
+        status=place.status,
+        data_root=place.data_root,
+        path=place.path,
+    )
+    if place.config is None:
+        return options
+    settings = settings_file.read(place.config).settings
+    return replace(
+        options,
+        networks=Path(settings.conf_dir),
+        namespace_isolation=settings.namespace_isolation,
+        global_namespaces=frozenset(settings.global_namespaces),
+        multus_namespace=settings.multus_namespace,
+        cluster_network="" if place.primary else settings.cluster_network,
+        default_networks=settings.default_networks,
+        system_namespaces=frozenset(settings.system_namespaces),
+        auxiliary_chain=settings.auxiliary_cni_chain_name,
     )

@@ -30,6 +30,7 @@ class Place:
     status: Path | None = None
     data_root: Path | None = None
     path: tuple[str, ...] = (PLUGINS,)
+    config: Path | None = None
 
 
 state_option = click.option(
@@ -50,6 +51,11 @@ manifests_option = click.option(
 )
 primary_option = click.option(
     "--primary", type=FILE, help="The first network's .conf or .conflist; a daemon has its own."
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The daemon's file of settings; a running daemon has its own.",
 )
 output_option = click.option(
     "-o",
@@ -80,6 +86,7 @@ _PLACES = (
         show_default=True,
         help="Where foreign plugins are, colon separated.",
     ),
+    config_option,
 )
 
 
@@ -92,7 +99,7 @@ def with_place(verb: Callable[..., None]) -> Callable[..., None]:
     """Give a verb the options that describe a node, as one Place in front of its own arguments."""
 
     @wraps(verb)
-    def run(
+    def run(  # noqa: PLR0913 - one argument an option
         *,
         state: Path,
         socket: Path,
@@ -101,6 +108,7 @@ def with_place(verb: Callable[..., None]) -> Callable[..., None]:
         status: Path | None,
         data_root: Path | None,
         path: str,
+        config: Path | None,
         **own: object,
     ) -> None:
         place = Place(
@@ -111,6 +119,7 @@ def with_place(verb: Callable[..., None]) -> Callable[..., None]:
             status=status,
             data_root=data_root,
             path=tuple(part for part in path.split(":") if part),
+            config=config,
         )
         verb(place, **own)
 

@@ -54,25 +54,15 @@ def open_doors(options: Options, joined: Cluster | None = None) -> Doors:
             spares=Spares(options.state / "spares"),
             aside=baton.aside,
         ),
-        backups=BackupFiles(roots=roots),
+        backups=BackupFiles(roots=roots, aside=baton.aside),
         foreign=ForeignDoor(mounts=plugins_mounts(options)),
         source=_source(options, joined),
-        networks=_networks(options),
+        networks=networks_of(options),
         status=_status(options, joined),
         seed=lambda: secrets.token_hex(4),
         wall=time.time,
         monotonic=time.monotonic,
-        settings=Settings(
-            path=options.path,
-            namespace_isolation=options.namespace_isolation,
-            global_namespaces=options.global_namespaces,
-            multus_namespace=options.multus_namespace,
-            cluster_network="" if _primary(options) else options.cluster_network,
-            default_networks=options.default_networks,
-            system_namespaces=options.system_namespaces,
-            auxiliary_chain=options.auxiliary_chain,
-            boot_id=boot_id(),
-        ),
+        settings=settings_of(options),
         cache=multus_cache(options),
         ready=ready_file(options),
         devices=KubeletDevices(
@@ -116,7 +106,23 @@ def _status(options: Options, joined: Cluster | None) -> StatusSink:
     return StatusFiles(options.status) if options.status else NoStatus()
 
 
-def _networks(options: Options) -> Networks:
+def settings_of(options: Options) -> Settings:
+    """Return what the operator decided, as the engine knows it."""
+    return Settings(
+        path=options.path,
+        namespace_isolation=options.namespace_isolation,
+        global_namespaces=options.global_namespaces,
+        multus_namespace=options.multus_namespace,
+        cluster_network="" if _primary(options) else options.cluster_network,
+        default_networks=options.default_networks,
+        system_namespaces=options.system_namespaces,
+        auxiliary_chain=options.auxiliary_chain,
+        boot_id=boot_id(),
+    )
+
+
+def networks_of(options: Options) -> Networks:
+    """Return the networks that live in files on the node."""
     primary = _primary(options)
     folder = options.conf_dir or options.primary_dir
     if folder is not None and primary is None:
