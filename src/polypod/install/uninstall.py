@@ -143,5 +143,6 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
         ("run-leases", "/run/cni", "/run/cni", make),
         # Nobody hands over descriptors of sandboxes here, as the shim does: paths are entered.
         ("sandboxes", SANDBOXES, SANDBOXES, make),
+        ("device-info", agent.DEVICE_INFO, agent.DEVICE_INFO, ""),
         ("sysctl", "/proc/sys", agent.SYSCTL, "Directory"),
     )
