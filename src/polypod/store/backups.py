@@ -6,11 +6,13 @@ Their places and forms are the reference's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from polypod.errors import InvalidConfigError, StorageError
 from polypod.plan.ops import KeepBackup, RestoreBackup, StoreOp
 from polypod.store import files
+from polypod.store.files import NOBODY_WAITS
 from polypod.store.roots import Roots
 
 MAX_BYTES = 1 << 16
@@ -20,8 +22,18 @@ ALLOWLIST = Path("/etc/cni/tuning/allowlist.conf")
 class BackupFiles:
     """Writes, reads and removes backups."""
 
-    def __init__(self, *, roots: Sequence[Path] | None, allowlist: Path = ALLOWLIST) -> None:
-        """Set where they may lie (None: anywhere), and which file limits the sysctls."""
+    def __init__(
+        self,
+        *,
+        roots: Sequence[Path] | None,
+        allowlist: Path = ALLOWLIST,
+        aside: AbstractContextManager[None] = NOBODY_WAITS,
+    ) -> None:
+        """Set where they may lie (None: anywhere), and which file limits the sysctls.
+
+        `aside` is around a wait for the disk.
+        """
+        self._aside = aside
         self._roots = Roots(roots)
         self._allowlist = allowlist
 
@@ -50,7 +62,8 @@ class BackupFiles:
         _check(op.name)
         match op:
             case KeepBackup():
-                with self._roots.opened(Path(op.directory), make=0o700) as folder:
+                folder_of = self._roots.opened(Path(op.directory), make=0o700)
+                with folder_of as folder, self._aside:
                     files.replace(folder, op.name, op.content.encode())
             case RestoreBackup():
                 self._remove(op)

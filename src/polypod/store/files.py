@@ -10,10 +10,13 @@ import contextlib
 import os
 import stat
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from polypod.errors import StorageError
 
+NOBODY_WAITS: AbstractContextManager[None] = contextlib.nullcontext()
+"""What is around a wait in a process of one thread."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO must not hold us up
 _WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from polypod.errors import InvalidConfigError, StorageError
 from polypod.store import files
+from polypod.store.files import NOBODY_WAITS
 from polypod.store.roots import Roots
-from polypod.store.shelf import MAX_BYTES, NOBODY_WAITS, FilePool, Shelf
+from polypod.store.shelf import MAX_BYTES, FilePool, Shelf
 from polypod.store.spares import Spares
 
 ETC = Path("/etc/resolv.conf")

@@ -22,12 +22,11 @@ from typing import TypeAlias
 
 from polypod.errors import StorageError
 from polypod.store import files
+from polypod.store.files import NOBODY_WAITS
 from polypod.store.spares import Spares
 
 log = logging.getLogger("polypod.store")
 MAX_BYTES = 1 << 16
-NOBODY_WAITS: AbstractContextManager[None] = contextlib.nullcontext()
-"""For a process of one thread."""
 _WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _LAST = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
