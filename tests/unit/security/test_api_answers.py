@@ -106,18 +106,21 @@ def test_a_definition_whose_configuration_is_no_text_is_a_coded_error(opened: Op
         ApiSource(opened(lambda _: body(content)), NODE).definition("default", "a")
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda _: [
-            b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
-            *[b"x" * 65536] * 400,
-        ],
-        lambda _: chunked(endless(b"x" * 65536)),
-        lambda _: itertools.chain([b"HTTP/1.1 200 OK\r\n\r\n"], endless(b"x" * 65536)),
-    ],
-    ids=["a length that is a lie", "chunks without end", "no length at all"],
-)
+def _lying(_: str) -> Iterable[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
+    yield from endless(b"x" * 65536)
+
+
+def _in_chunks(_: str) -> Iterable[bytes]:
+    return chunked(endless(b"x" * 65536))
+
+
+def _without_length(_: str) -> Iterable[bytes]:
+    yield b"HTTP/1.1 200 OK\r\n\r\n"
+    yield from endless(b"x" * 65536)
+
+
+@pytest.mark.parametrize("answer", [_lying, _in_chunks, _without_length])
 def test_an_answer_without_end_is_left(
     answer: Script, opened: Opened, peak: Callable[[], int]
 ) -> None:
