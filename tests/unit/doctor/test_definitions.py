@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from polypod.doctor.facts import Facts, NodeFiles
+from polypod.doctor.facts import AskingPod, Facts, NodeFiles
 from polypod.doctor.finding import Effect, Finding
 from polypod.doctor.rules import definitions
 from polypod.nad.definition import Definition
@@ -55,7 +55,11 @@ def _of(config: object) -> dict[str, Any]:
             definitions.OUTSIDE,
             Effect.BLOCKS,
         ),
-        ({"type": "tuning", "sysctl": {"net.a": "1"}}, definitions.SYSCTLS, Effect.DIFFERS),
+        (
+            {"plugins": [BRIDGE, {"type": "tuning", "sysctl": {"net.a": "1"}}]},
+            definitions.SYSCTLS,
+            Effect.DIFFERS,
+        ),
         ({**BRIDGE, "capabilities": {"portMappings": True}}, definitions.LEAKS, Effect.DIFFERS),
         ({"disableCheck": True, "plugins": [BRIDGE]}, definitions.DISABLED, Effect.DIFFERS),
         ({"cniVersion": "", "plugins": [BRIDGE]}, definitions.NO_VERSION, Effect.DIFFERS),
@@ -80,6 +84,7 @@ def test_a_row_of_the_page_is_named_where_it_applies(
         {**BRIDGE, "ipam": {**POOL, "resolvConf": "/etc/resolv.conf"}},
         {**BRIDGE, "ipam": {**POOL, "routes": [{"dst": "10.9.0.0/24"}, {"dst": "fd00::/64"}]}},
         {"type": "macvlan", "master": "eth0", "ipam": {"type": "static"}},
+        {"type": "bridge", "capabilities": {"ipRanges": True}, "ipam": {"type": "host-local"}},
         {"plugins": [BRIDGE, {"type": "tuning", "mtu": 1400}]},
     ],
 )
@@ -100,6 +105,9 @@ def test_nothing_is_said_of_what_behaves_the_same(config: dict[str, Any]) -> Non
         '{"cniVersion": "9.0.0", "type": "bridge"}',
         '{"cniVersion": "1.0.0", "type": "bridge", "ipam": 7}',
         '{"cniVersion": "1.0.0", "type": "bridge", "ipam": {"routes": [{"dst": "everywhere"}]}}',
+        '{"cniVersion": "1.0.0", "type": "bridge", "vlan": 5000}',
+        '{"cniVersion": "1.0.0", "type": "macvlan", "mode": "sideways"}',
+        '{"cniVersion": "1.0.0", "type": "bridge", "ipam": {"type": "host-local"}}',
     ],
 )
 def test_what_no_pod_can_use_is_told_and_blocks_nothing(config: str) -> None:
@@ -107,6 +115,22 @@ def test_what_no_pod_can_use_is_told_and_blocks_nothing(config: str) -> None:
 
     assert found.effect is Effect.BROKEN
     assert found.hint
+
+
+def test_what_is_refused_though_pods_have_it_blocks_the_switch() -> None:
+    config = '{"cniVersion": "1.0.0", "type": "bridge", "vlan": 5000}'
+    definition = Definition(namespace="lab", name="net", config=config)
+    status = {definitions.STATUS: '[{"name": "cbr0"}, {"name": "lab/net", "interface": "net1"}]'}
+    garbled = {definitions.STATUS: "[{"}
+    pods = tuple(
+        AskingPod(namespace="lab", name=name, annotations=annotations)
+        for name, annotations in (("a", status), ("b", garbled), ("c", {}))
+    )
+
+    (found,) = definitions.judge(Facts(definitions=(definition,), pods=pods))
+
+    assert found.effect is Effect.BLOCKS
+    assert found.text.startswith("works now, but is refused: ")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from polypod.cni.config import check_version
 from polypod.cni.lists import NetworkList
 from polypod.doctor.facts import Facts
 from polypod.doctor.finding import Effect, Finding
+from polypod.doctor.rules import validate
 from polypod.errors import InvalidConfigError, PolypodError
 from polypod.ipam import IPAM
 from polypod.nad import definition as nad
@@ -17,6 +18,7 @@ from polypod.nad.definition import Definition
 from polypod.plugins import PLUGINS
 
 Table = Mapping[str, object]
+STATUS = "k8s.v1.cni.cncf.io/network-status"
 ROOTS = ("/var/lib/cni", "/run/cni", "/var/lib/polypod")
 ETC = "/etc/resolv.conf"
 META = "A definition or a primary of type `polypod`, `multus` or `multus-shim` is refused."
@@ -47,9 +49,29 @@ DISABLED = "`disableGC` and `disableCheck` are honoured."
 def judge(facts: Facts) -> tuple[Finding, ...]:
     """Say of each definition what is the same, what is not, and what cannot be used."""
     plugins = facts.node.plugins if facts.node else None
+    working = attached(facts)
     return tuple(
-        finding for definition in facts.definitions for finding in _one(definition, plugins)
+        finding
+        for definition in facts.definitions
+        for finding in _one(definition, plugins, is_working=_name(definition) in working)
     )
+
+
+def attached(facts: Facts) -> frozenset[str]:
+    """Return the definitions that pods have now, as their network-status says."""
+    found: set[str] = set()
+    for pod in facts.pods:
+        text = pod.annotations.get(STATUS, "")
+        try:
+            wrapped = fields.decode_object(b'{"all":' + text.encode() + b"}", STATUS)
+            found |= {fields.text(entry, "name") for entry in fields.objects(wrapped, "all") or ()}
+        except PolypodError:
+            continue
+    return frozenset(found)
+
+
+def _name(definition: Definition) -> str:
+    return f"{definition.namespace}/{definition.name}"
 
 
 def parse(definition: Definition) -> NetworkList | None:
@@ -75,8 +97,10 @@ def types(network: NetworkList) -> Iterator[str]:
             yield ipam
 
 
-def _one(definition: Definition, installed: frozenset[str] | None) -> Iterator[Finding]:
-    subject = f"definition {definition.namespace}/{definition.name}"
+def _one(
+    definition: Definition, installed: frozenset[str] | None, *, is_working: bool
+) -> Iterator[Finding]:
+    subject = f"definition {_name(definition)}"
     try:
         network = parse(definition)
         if network is None:
@@ -88,11 +112,12 @@ def _one(definition: Definition, installed: frozenset[str] | None) -> Iterator[F
             )
             return
         found = [*_types(subject, network, installed), *_keys(subject, network)]
+        validate.check(network)
     except PolypodError as error:
         yield Finding(
-            effect=Effect.BROKEN,
+            effect=Effect.BLOCKS if is_working else Effect.BROKEN,
             subject=subject,
-            text=f"cannot be used by any pod: {error.cause}",
+            text=f"{'works now, but is refused' if is_working else 'is unusable'}: {error.cause}",
             hint=error.hint,
         )
         return
