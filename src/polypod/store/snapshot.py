@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from polypod.errors import StorageError
@@ -21,10 +22,10 @@ class SnapshotFile:
         """Return what was saved last; None when there is nothing, or nothing that can be read."""
         try:
             with self._path.open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
+                is_short = os.fstat(file.fileno()).st_size <= MAX_BYTES
+                return file.read() if is_short else None
         except OSError:
             return None
-        return content if len(content) <= MAX_BYTES else None
 
     def save(self, content: bytes) -> None:
         """Replace the content.
