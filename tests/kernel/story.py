@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from tests.kernel.cases import CASES, Case
+from tests.kernel.case import Case
+from tests.kernel.cases import CASES
 from tests.kernel.world import State, World, prepared
 
 from polypod.errors import PolypodError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
-from tests.kernel.cases import BRIDGE, PARENT
+from tests.kernel.case import BRIDGE, PARENT
 from tests.kernel.world import World
 
 from polypod.errors import KernelError

@@ -7,14 +7,14 @@ import struct
 
 import pytest
 from tests.kernel import story
-from tests.kernel.cases import CASES
+from tests.kernel.cases import CASES, each_case
 from tests.property import oracle
 
 from polypod.kernel import netlink
 from polypod.plan import ops
 
 UNKNOWN_TO_PYROUTE2 = {"macvlan with a queue"}
-"""IFLA_MACVLAN_BC_QUEUE_LEN has no name there; cases.py looks for its effect instead."""
+"""IFLA_MACVLAN_BC_QUEUE_LEN has no name there; link_cases.py looks for its effect instead."""
 WITHOUT_NETLINK = (
     ops.EnableForwarding,
     ops.WriteSysctl,
@@ -22,14 +22,6 @@ WITHOUT_NETLINK = (
     ops.RemoveMasquerade,
     ops.AddSpoofCheck,
     ops.RemoveSpoofCheck,
-)
-
-each_case = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.needs(case.needs)] if case.needs else [])
-        for name, case in CASES.items()
-    ],
 )
 
 

@@ -1,26 +1,17 @@
 """Each op, applied once and twice, taken back once and twice, with the whole state compared.
 
-The cases are in cases.py; an op without one fails here.
+The cases are those of cases.py; an op without one fails here.
 """
 
 from __future__ import annotations
 
 from typing import get_args
 
-import pytest
 from tests.kernel import story
-from tests.kernel.cases import CASES
+from tests.kernel.cases import CASES, each_case
 from tests.kernel.world import differences, shows
 
 from polypod.plan.ops import KernelOp
-
-each_case = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.needs(case.needs)] if case.needs else [])
-        for name, case in CASES.items()
-    ],
-)
 
 
 def test_every_op_has_a_case() -> None:

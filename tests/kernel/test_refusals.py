@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests import features
-from tests.kernel.cases import BRIDGE, PARENT
+from tests.kernel.case import BRIDGE, PARENT
 from tests.kernel.world import World, differences
 
 from polypod.errors import KernelError, PluginError, PolypodError, UnsupportedError

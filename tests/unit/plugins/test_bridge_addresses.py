@@ -11,15 +11,7 @@ from tests.unit.plugins.bridge_call import BASE, HOST_LOCAL, V4, bridge_call, on
 from polypod.cni.result import IPConfig, Result, Route
 from polypod.errors import PluginError
 from polypod.plan import ops as op
-from polypod.plan.facts import (
-    Address,
-    AddressesQuery,
-    Fact,
-    Link,
-    LinkQuery,
-    Query,
-    Where,
-)
+from polypod.plan.facts import Address, AddressesQuery, Fact, Link, LinkQuery, Query, Where
 from polypod.plugins.mac_choice import derived
 
 BRIDGE_MAC = "0a:00:00:00:00:01"

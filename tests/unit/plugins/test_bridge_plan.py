@@ -12,13 +12,7 @@ from tests.unit.plugins.bridge_call import HOST_LOCAL, PLUGIN, V4, bridge_call, 
 
 from polypod.errors import PluginError
 from polypod.plan import ops as op
-from polypod.plan.facts import (
-    Fact,
-    Link,
-    LinkQuery,
-    Query,
-    Where,
-)
+from polypod.plan.facts import Fact, Link, LinkQuery, Query, Where
 
 
 @pytest.mark.parametrize(
