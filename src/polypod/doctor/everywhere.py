@@ -19,6 +19,7 @@ _ALWAYS = (
     "DEL",
     "CHECK, STATUS, GC",
     "network-status",
+    "Events",
 )
 
 

@@ -45,6 +45,7 @@ def test_a_cluster_without_definitions_hears_nothing_of_plugins() -> None:
         "DEL",
         "CHECK, STATUS, GC",
         "network-status",
+        "Events",
     }
 
 
