@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 from tests.contract.api_suite import NODE, ApiContract, ApiLab
+from tests.contract.claims_suite import ClaimsContract
 
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import Client
 from polypod.testing.api_server import FakeApiServer
 
 
-class TestApiServerInMemory(ApiContract):
+class TestApiServerInMemory(ApiContract, ClaimsContract):
     @pytest.fixture
     def api(self) -> Iterator[ApiLab]:
         with FakeApiServer() as server:

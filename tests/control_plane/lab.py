@@ -17,7 +17,7 @@ from polypod.install.crd import crd
 from polypod.kube import kubeconfig
 from polypod.kube.access import Access
 from polypod.kube.client import MERGE, Client, Query
-from polypod.testing.api_http import DEFINITIONS, EVENTS, PODS, Table
+from polypod.testing.api_http import CLAIMS, DEFINITIONS, EVENTS, PODS, SLICES, Table
 
 NOT_FOUND = 404
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -46,7 +46,7 @@ class RealLab:
 
     def clear(self) -> None:
         """Delete every object of the suite."""
-        for collection in (PODS, DEFINITIONS, EVENTS):
+        for collection in (PODS, DEFINITIONS, EVENTS, CLAIMS, SLICES):
             self._send("DELETE", _place(collection), AT_ONCE)
             soon(partial(self._is_empty, collection))
 
@@ -62,6 +62,10 @@ class RealLab:
             raw = self._send("POST", _place(collection), body)
         else:
             raw = self._send("PATCH", _place(collection, name), body, content_type=MERGE)
+        if "status" in wanted:
+            status = json.dumps({"status": wanted["status"]}).encode()
+            place = f"{_place(collection, name)}/status"
+            raw = self._send("PATCH", place, status, content_type=MERGE)
         return cast("Table", json.loads(raw))
 
     def delete(self, collection: str, namespace: str, name: str) -> None:
@@ -117,8 +121,10 @@ class RealLab:
 
 
 def _place(collection: str, name: str = "") -> str:
-    """Return the path of an object, or of all, in the default namespace."""
+    """Return the path of an object, or of all, in the default namespace where it has one."""
     group, _, plural = collection.rpartition("/")
+    if collection == SLICES:
+        return collection + (f"/{name}" if name else "")
     return f"{group}/namespaces/default/{plural}" + (f"/{name}" if name else "")
 
 

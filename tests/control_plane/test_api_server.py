@@ -6,6 +6,7 @@ import pytest
 from cluster import pki
 from cluster.place import Place
 from tests.contract.api_suite import SOON_S, ApiContract, ApiLab, pod
+from tests.contract.claims_suite import ClaimsContract
 from tests.control_plane.lab import RealLab
 
 from polypod.errors import ApiError
@@ -15,7 +16,7 @@ from polypod.kube.status_patches import StatusPatches
 from polypod.testing.api_http import PODS
 
 
-class TestRealApiServer(ApiContract):
+class TestRealApiServer(ApiContract, ClaimsContract):
     @pytest.fixture
     def api(self, lab: RealLab) -> ApiLab:
         return lab
