@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from polypod.cni import arguments
 from polypod.cni.request import Request
+from polypod.engine import tell
 from polypod.engine.attachment import Attachment, DeviceFile
 from polypod.engine.doors import DeviceFiles, Doors, Pod
 from polypod.engine.progress import Progress, will
@@ -37,7 +38,7 @@ class Handout:
         """Keep whom to ask, and for whom."""
         self._request = request
         self._pod = pod
-        self._devices = doors.devices
+        self._doors = doors
         self._left: dict[str, list[str]] | None = None
 
     def take(self, definition: Definition) -> Given | None:
@@ -47,24 +48,25 @@ class Handout:
             PolypodError: nobody can be asked which devices the pod has.
         """
         resource = devices.wanted_resource(definition)
-        if not resource or self._pod is None or self._devices is None:
+        asked = self._doors.devices
+        if not resource or self._pod is None or asked is None:
             return None
         if self._left is None:
             uid = dict(arguments.pairs(self._request.arguments)).get("K8S_POD_UID", "")
-            found = self._devices.of_pod(self._pod.namespace, self._pod.name, uid or self._pod.uid)
+            found = asked.of_pod(self._pod.namespace, self._pod.name, uid or self._pod.uid)
             self._left = {name: list(ids) for name, ids in found.items()}
         left = self._left.get(resource)
         if left:
             return Given(resource, left.pop(0))
+        network = f"{definition.namespace}/{definition.name}"
         log.warning(
-            "device.none_left pod=%s/%s network=%s/%s resource=%s hint=%r",
+            "device.none_left pod=%s/%s network=%s resource=%s",
             self._pod.namespace,
             self._pod.name,
-            definition.namespace,
-            definition.name,
+            network,
             resource,
-            "ask for one per network under resources.limits of a container",
         )
+        tell.no_device(self._pod, network, resource, self._doors)
         return None
 
 

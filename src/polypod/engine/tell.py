@@ -18,6 +18,7 @@ from polypod.errors import NoNetworkError, PolypodError, TryAgainError
 ADDED = "AddedInterface"
 NOT_FOUND = "NoNetworkFound"
 """Both are the reference's; programs look for them."""
+NO_DEVICE = "NoDeviceLeft"
 
 
 def added(
@@ -33,6 +34,19 @@ def added(
         origin = f" from {attachment.display_name}" if attachment.display_name else ""
         text = f"Add {attachment.ifname} [{addresses}]{origin}"
         doors.events.tell_pod(pod.namespace, pod.name, pod.uid, reason=ADDED, message=text)
+
+
+def no_device(pod: Pod, network: str, resource: str, doors: Doors) -> None:
+    """Say that a network is made without the device that it wants."""
+    if doors.events is None:
+        return
+    text = (
+        f"network {network} wants a device of {resource}, and the pod has none left; hint: ask for"
+        " one per network under resources.limits of a container"
+    )
+    doors.events.tell_pod(
+        pod.namespace, pod.name, pod.uid, reason=NO_DEVICE, message=text, is_warning=True
+    )
 
 
 def failed(request: Request, error: PolypodError, doors: Doors) -> None:

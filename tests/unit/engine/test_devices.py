@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polypod.errors import ForeignError, PolypodError, StorageError, TryAgainError
 from polypod.plan.foreign import ForeignCall
@@ -177,6 +179,9 @@ def test_a_network_for_which_no_device_is_left_is_attached_without(
 
     assert [node.foreign.stdin(place).get("deviceID") for place in (0, 1)] == [PCI, None]
     assert "device.none_left" in caplog.text
+    (told,) = [event for event in node.events.told if event.is_warning]
+    assert (told.pod, told.uid, told.reason) == ("default/p", "u1", "NoDeviceLeft")
+    assert "network default/sriov wants a device of example.com/nic" in told.message
 
 
 def test_a_pod_without_such_a_network_asks_nobody_and_writes_no_file(node: Node) -> None:
@@ -187,3 +192,21 @@ def test_a_pod_without_such_a_network_asks_nobody_and_writes_no_file(node: Node)
     node.delete(pod)
 
     assert not [stop for stop in node.trace.stops if stop.startswith("device")]
+
+
+@given(
+    ids=st.lists(st.text("abc", min_size=1, max_size=3), unique=True, max_size=6),
+    count=st.integers(0, 8),
+)
+def test_no_device_is_given_twice_and_none_is_left_while_a_network_wants_one(
+    ids: list[str], count: int
+) -> None:
+    node = Node()
+    node.source.add_definition("default", "sriov", json.dumps(CONFIG), resource=RESOURCE)
+    node.foreign.add("sriov", json.dumps({"cniVersion": "1.0.0"}).encode())
+    node.devices.give("default", "p", **{RESOURCE: tuple(ids)})
+
+    node.add(pod_of(node, ",".join(["sriov"] * count)))
+
+    given_out = [node.foreign.stdin(place).get("deviceID") for place in range(count)]
+    assert given_out == [*ids[:count], *[None] * (count - len(ids))]
