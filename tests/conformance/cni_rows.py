@@ -46,6 +46,9 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Rows without a test, and why."""
 
+FLAT = ("0.1.0", "0.2.0")
+"""The versions whose results have one address of each family, and no interfaces."""
+
 named: set[str] = set()
 """Rows that a test or a table names."""
 

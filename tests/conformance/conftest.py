@@ -18,6 +18,13 @@ def world(tmp_path: Path) -> Iterator[World]:
     cni_world.closed(opened)
 
 
+@pytest.fixture
+def parent(world: World) -> World:
+    """A world whose host has eth9, a link that is up."""
+    world.ip("link add eth9 up type veth peer name other")
+    return world
+
+
 @pytest.fixture(autouse=True)
 def row() -> str:
     """The id of the row that a test is, where a mark gives one."""

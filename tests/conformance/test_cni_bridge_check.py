@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.conformance.cni_leases import leased
 from tests.conformance.cni_rows import each_version, row, table
 from tests.conformance.cni_world import SANDBOX, World
 
@@ -14,14 +15,13 @@ CHECKED = tuple(v for v in ALL_VERSIONS if v >= "0.4.0")
 
 
 def conf(world: World, version: str = "1.0.0", *subnets: str, **keys: Any) -> dict[str, Any]:
-    sets = [[{"subnet": subnet}] for subnet in subnets or ("10.1.2.0/24",)]
     return {
         "cniVersion": version,
         "name": "mynet",
         "type": "bridge",
         "bridge": "br0",
         "isDefaultGateway": True,
-        "ipam": {"type": "host-local", "dataDir": str(world.data), "ranges": sets},
+        "ipam": leased(world, *(subnets or ("10.1.2.0/24",))),
         **keys,
     }
 

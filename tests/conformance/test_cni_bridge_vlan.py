@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.conformance.cni_leases import leased
 from tests.conformance.cni_rows import row, table
 from tests.conformance.cni_world import HOST, SANDBOX, World
 
@@ -75,8 +76,7 @@ def test_a_port_has_the_vlans_that_are_asked_for(
 def test_the_gateway_of_a_vlan_has_a_link_of_its_own(
     world: World, subnets: list[str], gateways: set[str]
 ) -> None:
-    sets = [[{"subnet": subnet}] for subnet in subnets]
-    ipam = {"type": "host-local", "dataDir": str(world.data), "ranges": sets}
+    ipam = leased(world, *subnets)
 
     result = world.call("bridge", "ADD", conf(vlan=100, isDefaultGateway=True, ipam=ipam)).ok()
 

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from tests.conformance.cni_leases import conf
 from tests.conformance.cni_rows import row, table
 from tests.conformance.cni_world import Answer, World
 
@@ -16,8 +17,7 @@ Range = dict[str, str]
 
 
 def add(leases: World, *sets: list[Range], container: str = "dummy", ask: str = "") -> Answer:
-    ipam = {"type": "host-local", "dataDir": str(leases.data), "ranges": list(sets)}
-    config = {"cniVersion": "1.0.0", "name": "mynet", "type": "bridge", "ipam": ipam}
+    config = conf(leases, ipam={"ranges": list(sets)})
     return leases.call(
         "host-local", "ADD", config, CONTAINERID=container, ARGS=f"IP={ask}" if ask else ""
     )
@@ -80,10 +80,8 @@ def test_a_subnet_is_used_up(leases: World) -> None:
 def test_a_freed_address_is_not_the_next_one(leases: World) -> None:
     one = [{"subnet": "192.168.1.0/29"}]
     first = given(add(leases, one))
-    ipam = {"type": "host-local", "dataDir": str(leases.data), "ranges": [one]}
-    config = {"cniVersion": "1.0.0", "name": "mynet", "type": "bridge", "ipam": ipam}
 
-    leases.call("host-local", "DEL", config).ok()
+    leases.call("host-local", "DEL", conf(leases, ipam={"ranges": [one]})).ok()
 
     assert (first, given(add(leases, one))) == ("192.168.1.2", "192.168.1.3")
 

@@ -15,13 +15,6 @@ NUMBERS = [-1, 1 << 31, (1 << 32) - 1, 1 << 32, 1 << 63, 10**30, 1.5, 1e300]
 NAMES = ["a" * 16, "a/b", "..", ".", "\u00e9" * 8, "a\0b", " ", "a b", "br\n", "-x", "%s", "$(id)"]
 
 
-@pytest.fixture
-def busy(world: World) -> World:
-    """A world with a parent in the host."""
-    world.ip("link add eth9 up type veth peer name other")
-    return world
-
-
 def add(world: World, type_: str, keys: dict[str, Any], **variables: str) -> Answer:
     config = {
         "cniVersion": "1.0.0",
@@ -56,40 +49,40 @@ def check_nothing_is_left(world: World, *others: str) -> None:
         ("ipvlan", "mtu"),
     ],
 )
-def test_a_number_of_a_link(busy: World, type_: str, key: str, number: float) -> None:
+def test_a_number_of_a_link(parent: World, type_: str, key: str, number: float) -> None:
     ipam = {"type": "static", "addresses": [{"address": "10.1.1.2/24"}]}
 
-    answer = add(busy, type_, {key: number, "ipam": ipam})
+    answer = add(parent, type_, {key: number, "ipam": ipam})
 
     assert answer.code == 1 or (key == "bcqueuelen" and 0 <= number < 1 << 32)
-    check_nothing_is_left(busy)
+    check_nothing_is_left(parent)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("key", ["mtu", "txQLen"])
-def test_a_number_to_be_tuned(busy: World, key: str, number: float) -> None:
-    busy.ip("link add eth0 up type veth peer name peer", SANDBOX)
+def test_a_number_to_be_tuned(parent: World, key: str, number: float) -> None:
+    parent.ip("link add eth0 up type veth peer name peer", SANDBOX)
 
-    answer = add(busy, "tuning", {key: number})
+    answer = add(parent, "tuning", {key: number})
 
     assert answer.code == 1 or (key == "txQLen" and 0 <= number < 1 << 32)
-    link = busy.link("eth0", SANDBOX)
+    link = parent.link("eth0", SANDBOX)
     assert link is not None and (link["mtu"], link["txqlen"]) == (1500, 1000)
-    assert not list(busy.data.iterdir())
+    assert not list(parent.data.iterdir())
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("key", ["priority", "table", "scope"])
-def test_a_number_of_a_route(busy: World, key: str, number: float) -> None:
+def test_a_number_of_a_route(parent: World, key: str, number: float) -> None:
     route = {"dst": "20.0.0.0/8", "gw": "10.5.0.3", key: number}
     addresses = [{"address": "10.5.0.2/24"}]
 
     answer = add(
-        busy, "macvlan", {"ipam": {"type": "static", "addresses": addresses, "routes": [route]}}
+        parent, "macvlan", {"ipam": {"type": "static", "addresses": addresses, "routes": [route]}}
     )
 
     assert answer.code == 1 or (key != "scope" and 0 <= number < 1 << 32)
-    check_nothing_is_left(busy)
+    check_nothing_is_left(parent)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,8 +96,8 @@ def test_a_number_of_a_route(busy: World, key: str, number: float) -> None:
         ("bridge", "resolvConf"),
     ],
 )
-def test_a_name_of_anything(busy: World, type_: str, place: str, name: str) -> None:
-    leased = {"type": "host-local", "subnet": "10.1.2.0/24", "dataDir": str(busy.data)}
+def test_a_name_of_anything(parent: World, type_: str, place: str, name: str) -> None:
+    leased = {"type": "host-local", "subnet": "10.1.2.0/24", "dataDir": str(parent.data)}
     places: dict[str, dict[str, Any]] = {
         "bridge": {"bridge": name},
         "master": {"master": name},
@@ -113,25 +106,25 @@ def test_a_name_of_anything(busy: World, type_: str, place: str, name: str) -> N
         "resolvConf": {"ipam": {**leased, "resolvConf": name}},
     }
 
-    answer = add(busy, type_, places[place])
+    answer = add(parent, type_, places[place])
 
     makes_a_bridge = place == "bridge" and name in {"-x", "$(id)"}
     assert answer.code == (0 if makes_a_bridge else 1)
-    check_nothing_is_left(busy)
+    check_nothing_is_left(parent)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_of_a_sysctl(busy: World, name: str) -> None:
-    busy.ip("link add eth0 up type veth peer name peer", SANDBOX)
+def test_a_name_of_a_sysctl(parent: World, name: str) -> None:
+    parent.ip("link add eth0 up type veth peer name peer", SANDBOX)
 
-    answer = add(busy, "tuning", {"sysctl": {f"net/{name}": "1"}})
+    answer = add(parent, "tuning", {"sysctl": {f"net/{name}": "1"}})
 
     assert answer.code == 1
-    check_nothing_is_left(busy, "peer", "eth0")
+    check_nothing_is_left(parent, "peer", "eth0")
 
 
 @pytest.mark.parametrize("path", ["/tmp", "/dev/null", "/proc/self/ns/mnt", "relative", "/\n"])
-def test_a_path_that_is_no_namespace(busy: World, path: str) -> None:
+def test_a_path_that_is_no_namespace(parent: World, path: str) -> None:
     for type_ in ("bridge", "macvlan", "loopback"):
-        assert add(busy, type_, {}, NETNS=path).code == 1
-    check_nothing_is_left(busy)
+        assert add(parent, type_, {}, NETNS=path).code == 1
+    check_nothing_is_left(parent)

@@ -6,39 +6,17 @@ from typing import Any
 
 import pytest
 from tests import features
-from tests.conformance.cni_rows import each_version, row
+from tests.conformance.cni_child_links import kind_and_mode, on_parent
+from tests.conformance.cni_rows import FLAT, each_version, row
 from tests.conformance.cni_world import HOST, SANDBOX, World
 
 from polypod.cni.labels import ALL_VERSIONS
 
-FLAT = ("0.1.0", "0.2.0")
 needs_ipvlan = pytest.mark.needs("ipvlan")
 
 
 def conf(world: World, version: str = "1.0.0", **keys: Any) -> dict[str, Any]:
-    leased = {"type": "host-local", "dataDir": str(world.data), "subnet": "10.1.2.0/24"}
-    given = {
-        "cniVersion": version,
-        "name": "mynet",
-        "type": "ipvlan",
-        "master": "eth9",
-        "ipam": leased,
-        **keys,
-    }
-    return {key: value for key, value in given.items() if value is not None}
-
-
-@pytest.fixture
-def parent(world: World) -> World:
-    """A world whose host has eth9, a link that is up."""
-    world.ip("link add eth9 up type veth peer name other")
-    return world
-
-
-def mode(world: World) -> tuple[str, str]:
-    link = world.link("eth0", SANDBOX)
-    assert link is not None
-    return link["linkinfo"]["info_kind"], link["linkinfo"]["info_data"]["mode"]
+    return on_parent(world, "ipvlan", version, **keys)
 
 
 @each_version("E1")
@@ -48,7 +26,7 @@ def test_a_link_with_an_address(parent: World, version: str) -> None:
 
     result = parent.call("ipvlan", "ADD", config).ok()
 
-    assert mode(parent) == ("ipvlan", "l2")
+    assert kind_and_mode(parent) == ("ipvlan", "l2")
     assert parent.addresses("eth0", SANDBOX) == ["10.1.2.2/24"]
     if version not in FLAT:
         assert [one["name"] for one in result["interfaces"]] == ["eth0"]
@@ -66,7 +44,7 @@ def test_a_link_with_an_address(parent: World, version: str) -> None:
 def test_the_other_modes(parent: World, name: str) -> None:
     parent.call("ipvlan", "ADD", conf(parent, mode=name)).ok()
 
-    assert mode(parent) == ("ipvlan", name)
+    assert kind_and_mode(parent) == ("ipvlan", name)
 
 
 @row("E4")

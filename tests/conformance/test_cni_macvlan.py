@@ -5,39 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.conformance.cni_rows import each_version, row, table
+from tests.conformance.cni_child_links import kind_and_mode, on_parent
+from tests.conformance.cni_rows import FLAT, each_version, row, table
 from tests.conformance.cni_world import HOST, SANDBOX, World
 
 from polypod.cni.labels import ALL_VERSIONS
 
-FLAT = ("0.1.0", "0.2.0")
-
 
 def conf(world: World, version: str = "1.0.0", **keys: Any) -> dict[str, Any]:
-    leased = {"type": "host-local", "dataDir": str(world.data), "subnet": "10.1.2.0/24"}
-    given = {
-        "cniVersion": version,
-        "name": "mynet",
-        "type": "macvlan",
-        "master": "eth9",
-        "ipam": leased,
-        **keys,
-    }
-    return {key: value for key, value in given.items() if value is not None}
-
-
-@pytest.fixture
-def parent(world: World) -> World:
-    """A world whose host has eth9, a link that is up."""
-    world.ip("link add eth9 up type veth peer name other")
-    return world
-
-
-def kind(world: World, name: str = "eth0") -> tuple[str, str]:
-    link = world.link(name, SANDBOX)
-    assert link is not None
-    info = link["linkinfo"]
-    return info["info_kind"], info["info_data"]["mode"]
+    return on_parent(world, "macvlan", version, **keys)
 
 
 @each_version("D1")
@@ -46,7 +22,7 @@ def test_a_link_with_an_address(parent: World, version: str) -> None:
 
     result = parent.call("macvlan", "ADD", config).ok()
 
-    assert kind(parent) == ("macvlan", "bridge")
+    assert kind_and_mode(parent) == ("macvlan", "bridge")
     link = parent.link("eth0", SANDBOX)
     assert link is not None and "UP" in link["flags"]
     assert parent.addresses("eth0", SANDBOX) == ["10.1.2.2/24"]
@@ -66,7 +42,7 @@ def test_a_parent_inside_the_sandbox(world: World) -> None:
     world.call("macvlan", "ADD", conf(world, linkInContainer=True)).ok()
 
     link = world.link("eth0", SANDBOX)
-    assert link is not None and link["link"] == "eth9" and kind(world)[0] == "macvlan"
+    assert link is not None and link["link"] == "eth9" and kind_and_mode(world)[0] == "macvlan"
 
 
 @row("D3")
@@ -265,4 +241,4 @@ def test_a_route_of_another_table(parent: World) -> None:
 def test_every_mode(parent: World, mode: str) -> None:
     parent.call("macvlan", "ADD", conf(parent, mode=mode, bcqueuelen=500)).ok()
 
-    assert kind(parent) == ("macvlan", mode)
+    assert kind_and_mode(parent) == ("macvlan", mode)

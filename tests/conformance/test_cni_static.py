@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.conformance.cni_rows import each_version, row, table
+from tests.conformance.cni_rows import FLAT, each_version, row, table
 from tests.conformance.cni_world import World
 
-FLAT = ("0.1.0", "0.2.0")
 BOTH = ["10.10.0.1/24", "3ffe:ffff:0:01ff::1/64"]
 
 

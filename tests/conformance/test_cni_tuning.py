@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.conformance.cni_rows import each_version, row, table
+from tests.conformance.cni_rows import FLAT, each_version, row, table
 from tests.conformance.cni_world import SANDBOX, World
 
 from polypod.cli import standalone
@@ -17,7 +17,6 @@ from polypod.plugins._shape import Call
 from polypod.plugins.tuning import Tuning
 from polypod.store.backups import BackupFiles
 
-FLAT = ("0.1.0", "0.2.0")
 LINK = "eth0"
 
 
