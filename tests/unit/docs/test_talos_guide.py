@@ -16,7 +16,7 @@ from tests import schema, talos
 
 from polypod.cli import people
 from polypod.cni import fields
-from polypod.install import extras
+from polypod.install import extras, talos_forms, talos_releases, talos_settings
 from polypod.install.crd import crd
 from polypod.install.talos_releases import RELEASES
 
@@ -25,6 +25,7 @@ GUIDE = ROOT / "docs" / "howto" / "talos.md"
 EXAMPLES = ROOT / "examples" / "talos"
 CRD: Any = crd()
 DEFINITION = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+SETTINGS = "links.yaml, for talos-config -f"
 _fence = re.compile(r'^```(\w+)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 _releases = re.compile(r"Talos ([\d.]+)(?: to ([\d.]+))?")
 
@@ -84,7 +85,7 @@ def test_every_manifest_has_a_title_that_says_where_it_is_from() -> None:
         if not (
             releases(block.title)
             or (ROOT / block.title).is_file()
-            or block.title == "beside/cilium-values.yaml"
+            or block.title in {"beside/cilium-values.yaml", SETTINGS}
         )
     ]
 
@@ -126,6 +127,18 @@ def test_the_releases_that_a_title_names_read_the_block() -> None:
                 assert talos.faults(document, release) == [], block.title
 
     assert seen == set(talos.SCHEMA_OF)
+
+
+@pytest.mark.parametrize("release", sorted(talos.SCHEMA_OF))
+def test_the_file_of_links_can_be_said_to_every_release(release: str) -> None:
+    (block,) = [block for block in MANIFESTS if block.title == SETTINGS]
+
+    settings = talos_settings.parse(block.text.encode())
+    talos_settings.check(settings)
+    found = talos_forms.documents(settings, talos_releases.release(release))
+
+    assert [fault for document in found for fault in talos.faults(document, release)] == []
+    assert settings.links and settings.bonds and settings.vlans and settings.bridges
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
