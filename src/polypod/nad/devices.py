@@ -16,6 +16,8 @@ from polypod.nad.definition import Definition
 RESOURCE_NAME = "k8s.v1.cni.cncf.io/resourceName"
 FOLDER = "/var/run/k8s.cni.cncf.io/devinfo"
 """Device plugins write into `dp` below it; `cni` has a file for each attachment."""
+MAX_SHOWN = 16 << 10
+"""An annotation has an end, and a pod many networks: what is longer, indented, is not shown."""
 _KEYS = ("deviceID", "pciBusID")
 
 
@@ -65,6 +67,8 @@ def _flat(name: str) -> str:
 def read_info(content: bytes) -> Mapping[str, object] | None:
     """Return what a device-info file says, None when it says nothing that can be shown."""
     try:
-        return fields.decode_object(content, "device information") or None
-    except DecodeError:
+        found = fields.decode_object(content, "device information")
+        is_short = len(encode.pretty(found)) <= MAX_SHOWN
+    except (DecodeError, RecursionError):
         return None
+    return found if found and is_short else None

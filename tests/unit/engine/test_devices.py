@@ -96,7 +96,15 @@ def test_a_plugin_may_write_the_file_itself(node: Node) -> None:
     assert shown(node)[0]["device-info"] == own
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"[]", b"{}", b"null", b'"text"'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"junk", b"[]", b"{}", b"null", b'"text"', b'{"a":1e999}', b'{"\xff":1}'),
+        pytest.param(b'{"a":"' + b"x" * 20_000 + b'"}', id="long"),
+        pytest.param(b'{"a":' * 200 + b"1" + b"}" * 200, id="long when indented"),
+        pytest.param(b'{"a":' * 990 + b"1" + b"}" * 990, id="deep"),
+    ],
+)
 def test_a_file_that_says_nothing_is_not_shown(node: Node, content: bytes) -> None:
     node.device_files.plugins[SOURCE] = content
 
