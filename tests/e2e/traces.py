@@ -18,8 +18,6 @@ from tests.e2e.node import Node
 from tests.e2e.programs import output, wait_until
 
 SHARED_FILE = re.compile(r"lock|last_reserved_ip\.\d+")
-SPARES = ".polypod-spares"
-"""Files of past leases, kept for the next ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,24 +103,26 @@ def _routes() -> Iterator[str]:
 
 def _files(folder: Path, pattern: str) -> Iterator[str]:
     for path in folder.glob(pattern):
-        if path.is_file() and not SHARED_FILE.fullmatch(path.name) and SPARES not in path.parts:
+        if path.is_file() and not SHARED_FILE.fullmatch(path.name):
             yield str(path.relative_to(folder))
 
 
 def _open_files(node: Node) -> Iterator[str]:
     """List what the daemon has open, but for what it keeps some of.
 
-    That are folders of leases, and a socket to the kernel for each thread that has worked: never
-    more than threads.
+    That are folders of leases and of spare files, and for each thread that has worked a socket to
+    the kernel and the way home: never more than threads.
     """
-    threads = len(list(Path(f"/proc/{node.daemon.pid}/task").iterdir()))
     process = Path(f"/proc/{node.daemon.pid}")
-    kept = {line.split()[-1] for line in (process / "net" / "netlink").read_text().splitlines()}
-    for link in Path(f"/proc/{node.daemon.pid}/fd").iterdir():
+    netlink = (process / "net" / "netlink").read_text().splitlines()[1:]
+    sockets = {f"socket:[{line.split()[-1]}]" for line in netlink}
+    left = 2 * len(list((process / "task").iterdir()))
+    for link in (process / "fd").iterdir():
         try:
             target = link.readlink()
         except FileNotFoundError:  # closed since it was listed
             continue
-        threads -= (is_kept := str(target)[len("socket:[") : -1] in kept)
-        if threads < 0 or not (is_kept or target.is_relative_to(node.leases)):
+        left -= (is_a_threads := str(target) in {*sockets, str((process / "ns/net").readlink())})
+        is_a_folder = target.is_relative_to(node.leases) or target == node.state / "spares"
+        if left < 0 or not (is_a_threads or is_a_folder):
             yield re.sub(r"\d+", "N", str(target))

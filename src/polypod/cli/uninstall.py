@@ -21,8 +21,6 @@ from polypod.install.platforms import PLATFORMS
 from polypod.install.values import Values
 from polypod.plan.record import Record
 
-DATA = Path("/var/lib/cni")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
@@ -103,7 +101,6 @@ def uninstall(  # noqa: PLR0913 - one argument an option
         shim=_below(root, shim_dir or known.cni_bin),
         socket=_below(root, str(socket)),
         state=_below(root, str(state)),
-        leases=_below(root, str((data_root or DATA) / "networks")),
     )
     if detach and root != Path("/"):
         raise InvalidConfigError(

@@ -19,7 +19,6 @@ from polypod.install import place
 
 STATE_FILES = ("journal.db", "lock")
 """What makes a folder known as a state folder of ours."""
-SPARES = ".polypod-spares"
 TYPE = "polypod"
 
 
@@ -31,7 +30,6 @@ class Folders:
     shim: Path
     socket: Path
     state: Path
-    leases: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,6 @@ def find(folders: Folders, *, with_state: bool) -> Found:
     found = [*conf, *shim.ours, *_if_there(folders.socket)]
     if with_state:
         found += _state(folders.state)
-        found += _if_there(folders.leases / SPARES)
     return Found(
         ours=tuple(found),
         kept=(*strangers, *shim.kept),
