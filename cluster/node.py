@@ -14,9 +14,10 @@ from pathlib import Path
 
 from cluster import images, pki, processes, versions
 from cluster.containerd import Containerd
-from cluster.place import NODE, NODE_ADDRESS, PODS, Place
+from cluster.place import NODE, NODE_ADDRESS, PODS, Place, first
 
 PRIMARY = "10-primary.conflist"
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 def start_runtime(place: Place) -> None:
@@ -132,6 +133,7 @@ def _kubelet_config(place: Place) -> dict[str, object]:
         "kind": "KubeletConfiguration",
         "failCgroupV1": False,
         "cgroupDriver": "cgroupfs",
+        "cgroupRoot": _cgroup(place),
         "containerRuntimeEndpoint": f"unix://{place.containerd}",
         "staticPodPath": str(place.static_pods),
         "authentication": {
@@ -152,6 +154,16 @@ def _kubelet_config(place: Place) -> dict[str, object]:
         "maxPods": 250,
         "registerNode": True,
     }
+
+
+def _cgroup(place: Place) -> str:
+    """Return the cgroup below which pods are: a second cluster of a machine has its own."""
+    if place == first():
+        return "/"
+    for controllers in CGROUPS.iterdir():
+        if (controllers / "tasks").exists():
+            (controllers / place.namespace).mkdir(exist_ok=True)
+    return f"/{place.namespace}"
 
 
 def pods_left(place: Place) -> list[Path]:

@@ -97,7 +97,16 @@ def alone() -> Place:
     return Place(root=Path("/run/polypod-control-plane"), namespace="polypod-control-plane")
 
 
+def first() -> Place:
+    """Return the place of a machine's only cluster."""
+    return _named("polypod-cluster")
+
+
 def here() -> Place:
-    """Return the one cluster of this machine."""
-    name = os.environ.get("POLYPOD_CLUSTER", "polypod-cluster")
+    """Return the cluster that POLYPOD_CLUSTER names, else a machine's only one."""
+    name = os.environ.get("POLYPOD_CLUSTER", "")
+    return _named(name) if name else first()
+
+
+def _named(name: str) -> Place:
     return Place(root=Path("/run") / name, namespace=name)

@@ -54,8 +54,13 @@ def _digest_of_sources() -> str:
 
 def folders(place: Place) -> tuple[str, ...]:
     """Return the options that name this cluster's folders."""
-    kubelet = ("--kubelet", str(place.kubelet / "root"))
-    return ("--cni-bin", str(place.cni_bin), "--cni-conf", str(place.cni_conf), *kubelet)
+    options = {
+        "--cni-bin": place.cni_bin,
+        "--cni-conf": place.cni_conf,
+        "--runtime-socket": place.containerd,
+        "--kubelet": place.kubelet / "root",
+    }
+    return tuple(str(word) for pair in options.items() for word in pair)
 
 
 def install(kube: Kube, place: Place, *more: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -14,11 +15,9 @@ from typing import Self
 from cluster import processes
 from cluster.place import Place
 
-NETNS = "cni-probe"
-
 
 class Probe:
-    """Attaches a namespace of its own to the primary, again and again, while it is entered."""
+    """Attaches one namespace after another to the primary, and takes each down, while entered."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -29,7 +28,6 @@ class Probe:
         self.failed: list[str] = []
 
     def __enter__(self) -> Self:
-        subprocess.run(["ip", "netns", "add", NETNS], check=True, timeout=10)
         self._thread.start()
         return self
 
@@ -38,7 +36,6 @@ class Probe:
     ) -> None:
         self._stop.set()
         self._thread.join(60)
-        subprocess.run(["ip", "netns", "delete", NETNS], check=True, timeout=10)
 
     @property
     def gap_s(self) -> float:
@@ -47,21 +44,22 @@ class Probe:
 
     def _run(self) -> None:
         conf = self._place.cni_conf / "00-polypod.conflist"
-        number = 0
-        while not self._stop.is_set():
-            number += 1
+        for number in itertools.count():
+            if self._stop.is_set():
+                return
             listed = json.loads(conf.read_text())
-            stdin = json.dumps(
-                {**listed["plugins"][0], **{k: listed[k] for k in ("cniVersion", "name")}}
-            )
+            common = {key: listed[key] for key in ("cniVersion", "name")}
+            stdin = json.dumps({**listed["plugins"][0], **common})
+            name = f"cni-probe-{number}"
+            subprocess.run(["ip", "netns", "add", name], check=True, timeout=10)
             began = time.monotonic()
-            said = self._call("ADD", number, stdin)
+            said = self._call("ADD", name, stdin)
             self.seconds.append(time.monotonic() - began)
-            if said:
-                self.failed.append(said)
-            self._call("DEL", number, stdin)
+            self.failed += [said] if said else []
+            self._call("DEL", name, stdin)
+            subprocess.run(["ip", "netns", "delete", name], check=True, timeout=10)
 
-    def _call(self, verb: str, number: int, stdin: str) -> str:
+    def _call(self, verb: str, name: str, stdin: str) -> str:
         """Run the shim; return what it says of a failure."""
         ran = subprocess.run(
             processes.inside(self._place, [str(self._place.cni_bin / "polypod")]),
@@ -69,8 +67,8 @@ class Probe:
             env={
                 "PATH": os.environ["PATH"],
                 "CNI_COMMAND": verb,
-                "CNI_CONTAINERID": f"probe-{number}",
-                "CNI_NETNS": f"/run/netns/{NETNS}",
+                "CNI_CONTAINERID": name,
+                "CNI_NETNS": f"/run/netns/{name}",
                 "CNI_IFNAME": "eth0",
                 "CNI_PATH": str(self._place.cni_bin),
                 "CNI_ARGS": "IgnoreUnknown=1",

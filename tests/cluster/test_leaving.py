@@ -86,8 +86,15 @@ class Helm:
 
     def __init__(self, place: Place, chart: Path) -> None:
         self._place = place
-        values = f"image={agent.IMAGE},cniBinDir={place.cni_bin},cniConfDir={place.cni_conf}"
-        self.chart = ("polypod", str(chart), "--set", values)
+        values = {
+            "image": agent.IMAGE,
+            "cniBinDir": place.cni_bin,
+            "cniConfDir": place.cni_conf,
+            "runtimeSocket": place.containerd,
+            "kubeletDir": place.kubelet / "root",
+        }
+        text = ",".join(f"{name}={value}" for name, value in values.items())
+        self.chart = ("polypod", str(chart), "--set", text)
 
     def __call__(self, verb: str, *words: str) -> str:
         common = ("-n", agent.NAMESPACE, "--wait", "--timeout=90s")

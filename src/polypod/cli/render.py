@@ -29,6 +29,7 @@ class Asked:
     namespace: str
     cni_bin: str | None
     cni_conf: str | None
+    runtime_socket: str | None
     kubelet: str | None
     isolation: bool
     settings: Path | None
@@ -60,6 +61,7 @@ class Asked:
 @click.option("--namespace", default="polypod-system", show_default=True)
 @click.option("--cni-bin", help="folder of the runtime's plugins, when it is not the platform's")
 @click.option("--cni-conf", help="folder of the runtime's configuration, likewise")
+@click.option("--runtime-socket", help="the container runtime's socket, likewise")
 @click.option("--kubelet", help="the kubelet's folder, likewise")
 @click.option(
     "--no-namespace-isolation", is_flag=True, help="let pods use any namespace's networks"
@@ -83,6 +85,7 @@ def render_(  # noqa: PLR0913 - one argument an option
     namespace: str,
     cni_bin: str | None,
     cni_conf: str | None,
+    runtime_socket: str | None,
     kubelet: str | None,
     no_namespace_isolation: bool,
     settings: Path | None,
@@ -105,6 +108,7 @@ def render_(  # noqa: PLR0913 - one argument an option
         namespace=namespace,
         cni_bin=cni_bin,
         cni_conf=cni_conf,
+        runtime_socket=runtime_socket,
         kubelet=kubelet,
         isolation=not no_namespace_isolation,
         settings=settings,
@@ -126,6 +130,7 @@ def _values(around: surroundings.Surroundings, asked: Asked) -> Values:
             known,
             cni_bin=asked.cni_bin or known.cni_bin,
             cni_conf=asked.cni_conf or known.cni_conf,
+            runtime_socket=asked.runtime_socket or known.runtime_socket,
             kubelet=asked.kubelet or known.kubelet,
         ),
         namespace=asked.namespace,

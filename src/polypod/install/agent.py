@@ -1,4 +1,4 @@
-"""The DaemonSet: one agent a node, uid 0 with two capabilities, everything else taken away.
+"""The DaemonSet: one agent a node, uid 0 with four capabilities, everything else taken away.
 
 Why each capability, mount and number is there is said beside it; the ADR on privileges has what was
 tried on a real cluster.
@@ -22,7 +22,9 @@ STAND_BY_S = 60
 """How long a new agent waits for the old one of its node to let go."""
 CAPABILITIES = (
     "NET_ADMIN",  # links, addresses, routes, rules, nft, sysctls of a network namespace
-    "SYS_ADMIN",  # setns into a pod's network namespace
+    "SYS_ADMIN",  # setns into a pod's network namespace, and into the runtime's mounts
+    "SYS_CHROOT",  # setns into the runtime's mounts, where foreign plugins find their programs
+    "SYS_PTRACE",  # the same: that namespace is reached through the runtime's process
 )
 
 
@@ -113,6 +115,7 @@ def _arguments(values: Values) -> list[str]:
         f"--config={settings.FOLDER}/{settings.FILE}",
         f"--shim-dir={values.platform.cni_bin}",
         f"--conf-dir={values.platform.cni_conf}",
+        f"--runtime-socket={values.platform.runtime_socket}",
         f"--stand-by={STAND_BY_S}",
         f"--metrics=$(NODE_IP):{values.metrics_port}",
     ]
@@ -153,6 +156,8 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
         ("shim", platform.cni_bin, platform.cni_bin, make),
         # No kind: where /etc is read-only to the kubelet, its own check would fail (Talos).
         ("conf", platform.cni_conf, platform.cni_conf, ""),
+        # Whose mounts foreign plugins run in, when no pod's call asks for them (a kept DEL).
+        ("runtime", platform.runtime_socket, platform.runtime_socket, "Socket"),
         ("socket", "/run/polypod", "/run/polypod", make),
         ("state", "/var/lib/polypod", "/var/lib/polypod", make),
         # Leases lie where the reference's host-local has them, so that both can share a node.

@@ -145,6 +145,8 @@ cniConfDir: {platform.cni_conf}
 pluginStoreDir: {json.dumps(platform.plugin_store)}
 # An API server that answers before any service network does (Talos); empty for the usual one.
 apiServer: {json.dumps({"host": platform.api_host, "port": platform.api_port})}
+# The container runtime's socket: foreign plugins that no pod's call asks for run in its mounts.
+runtimeSocket: {platform.runtime_socket}
 # The kubelet's folder: it is asked there which devices a pod has.
 kubeletDir: {platform.kubelet}
 # More of the agent's settings, by the keys of its configuration file: clusterNetwork and others.
@@ -166,6 +168,7 @@ def _of_platform(platform: Platform) -> str:
                 "cniConfDir": platform.cni_conf,
                 "pluginStoreDir": platform.plugin_store,
                 "apiServer": {"host": platform.api_host, "port": platform.api_port},
+                "runtimeSocket": platform.runtime_socket,
                 "kubeletDir": platform.kubelet,
             }
         ]
@@ -194,6 +197,7 @@ def _schema() -> Object:
                 "additionalProperties": False,
                 "properties": {"host": {"type": "string"}, "port": {"type": "string"}},
             },
+            "runtimeSocket": folder,
             "kubeletDir": folder,
             "config": _config_schema(),
             "hostPaths": {"type": "array", "items": folder},

@@ -104,6 +104,7 @@ def in_chart(values: Values) -> Values:
             PLATFORMS[values.platform.name],
             cni_bin=expression("cniBinDir"),
             cni_conf=expression("cniConfDir"),
+            runtime_socket=expression("runtimeSocket"),
             kubelet=expression("kubeletDir"),
             plugin_store=expression("pluginStoreDir"),
             api_host=expression("apiServer.host"),

@@ -39,6 +39,19 @@ def test_each_pod_that_missed_its_networks_has_a_line() -> None:
     assert 'polypod_pod_networks_missed{namespace="ns",pod="lost"} 1.0' in text(metrics)
 
 
+def test_a_page_asks_the_dns_for_nothing(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(socket, "getfqdn", asked.append)
+
+    page = HealthPage("127.0.0.1:0", metrics, lambda: True)
+    page.start()
+    page.stop()
+
+    assert asked == []
+
+
 def test_only_so_many_networks_get_labels_of_their_own(metrics: Metrics) -> None:
     for number in range(10 * MAX_NETWORKS):
         metrics.observe_network("ADD", "bridge", f"net{number}", 0.001)
