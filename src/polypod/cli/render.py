@@ -51,12 +51,8 @@ class Asked:
 @click.option(
     "--extras", "beside_to", type=FOLDER, help="folder for what must change elsewhere, as files"
 )
-@click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="the cluster to ask, instead of kubectl's",
-)
-@click.option("--context", default="", help="the context of the kubeconfig, instead of its own")
+@surroundings.kubeconfig_option
+@surroundings.context_option
 @click.option("--image", help="the agent's image, from a registry that the nodes reach")
 @click.option("--namespace", default="polypod-system", show_default=True)
 @click.option("--cni-bin", help="folder of the runtime's plugins, when it is not the platform's")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from polypod.errors import ApiError, InvalidConfigError, TryAgainError
 from polypod.install import detect
 from polypod.install.detect import Found
@@ -12,6 +14,14 @@ from polypod.install.platforms import PLATFORMS, PRIMARIES, beside
 from polypod.kube import kubeconfig as kubeconfigs
 from polypod.kube.client import Client
 
+kubeconfig_option = click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="the cluster to ask, instead of kubectl's",
+)
+context_option = click.option(
+    "--context", default="", help="the context of the kubeconfig, instead of its own"
+)
 USUAL = "kubeadm"
 OVERRIDE = "--platform and --primary say otherwise"
 
@@ -36,17 +46,47 @@ def find(
     """
     if platform and primary:
         return _with_notes(platform, primary, ())
-    path = kubeconfig or kubeconfigs.default_path()
-    if kubeconfig is None and not path.is_file():
+    client = _client(kubeconfig, context)
+    if client is None:
         line = f"note: no kubeconfig, so no cluster was asked; {OVERRIDE}"
         return _with_notes(platform or USUAL, primary or "", (line,))
-    client = Client(kubeconfigs.read(path, context=context))
     try:
         chosen, seen = _ask_platform(client, platform)
         beside_it, seen_too = _ask_primary(client, primary)
     finally:
         client.close()
     return _with_notes(chosen, beside_it, (*seen, *seen_too))
+
+
+def talos_release(kubeconfig: Path | None, context: str) -> tuple[str, str]:
+    """Return the release of Talos that a cluster's nodes run, and a line that says so.
+
+    Raises:
+        InvalidConfigError: there is no cluster to ask, or its nodes differ.
+        ApiError, TryAgainError: the cluster did not answer.
+    """
+    client = _client(kubeconfig, context)
+    if client is None:
+        raise InvalidConfigError(
+            "the release of Talos is not known, and there is no kubeconfig to ask a cluster with",
+            hint="say --talos-version, for example 1.13",
+        )
+    try:
+        found = detect.talos_release(client)
+    except (ApiError, TryAgainError) as error:
+        error.hint = "say --talos-version, so that no cluster is asked"
+        raise
+    finally:
+        client.close()
+    return found.name, _line("talos-version", found)
+
+
+def _client(kubeconfig: Path | None, context: str) -> Client | None:
+    """Return a client for the cluster to ask, None when nobody named one."""
+    path = kubeconfig or kubeconfigs.default_path()
+    if kubeconfig is None and not path.is_file():
+        return None
+    return Client(kubeconfigs.read(path, context=context))
 
 
 def _ask_platform(client: Client, given: str | None) -> tuple[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import cast
 import click
 import msgspec
 
+from polypod.cli import surroundings
 from polypod.errors import InvalidConfigError
 from polypod.install import render, talos_forms, talos_settings
 from polypod.install.talos_releases import BUILT_IN, Release, release
@@ -20,7 +21,9 @@ FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True, exists=True)
 
 
 @click.command("talos-config")
-@click.option("--talos-version", required=True, help="the nodes' release, for example 1.13")
+@click.option(
+    "--talos-version", help="the nodes' release, for example 1.13; without it the cluster is asked"
+)
 @click.option(
     "-f", "--file", type=FILE, help="YAML with links, bonds, vlans, bridges, modules, sysctls"
 )
@@ -37,12 +40,14 @@ FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True, exists=True)
     "--module", multiple=True, metavar="NAME", help="a kernel module to load, if it is not built in"
 )
 @click.option("--sysctl", multiple=True, metavar="KEY=VALUE", help="a kernel setting")
+@surroundings.kubeconfig_option
+@surroundings.context_option
 @click.option(
     "--manifest", type=FILE, help="manifests that Talos applies itself; for control planes only"
 )
 def talos_config(  # noqa: PLR0913 - one argument an option
     *,
-    talos_version: str,
+    talos_version: str | None,
     file: Path | None,
     bridge: tuple[str, ...],
     vlan: tuple[str, ...],
@@ -51,6 +56,8 @@ def talos_config(  # noqa: PLR0913 - one argument an option
     mtu: tuple[str, ...],
     module: tuple[str, ...],
     sysctl: tuple[str, ...],
+    kubeconfig: Path | None,
+    context: str,
     manifest: Path | None,
 ) -> None:
     """Write the patch that gives Talos nodes bridges, VLANs, bonds and kernel modules.
@@ -60,6 +67,9 @@ def talos_config(  # noqa: PLR0913 - one argument an option
       polypod install talos-config --talos-version 1.11 -f links.yaml > links-patch.yaml
       talosctl -n NODE patch machineconfig --patch @links-patch.yaml
     """  # noqa: D301 - \b is for click
+    if talos_version is None:
+        talos_version, line = surroundings.talos_release(kubeconfig, context)
+        click.echo(line, err=True)
     asked = release(talos_version)
     settings = talos_settings.read(
         _joined(

@@ -5,6 +5,7 @@ Two lists are read, nothing is written. What is not recognised is left for the u
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from polypod.kube.client import Query
 MOST = 500
 """So many nodes and DaemonSets are looked at."""
 WAIT_S = 5.0
+_talos = re.compile(r"Talos \(v(\d+\.\d+)[.\w-]*\)")
 FLANNEL = "flannel.alpha.coreos.com/backend-type"
 """Flannel writes it on every node, also where it is part of the distribution (k3s)."""
 
@@ -120,6 +122,25 @@ def platform_of(nodes: Sequence[Node]) -> Found:
     system = nodes[0].status.node_info
     seen = f"{len(nodes)} nodes: {system.os_image}, kubelet {system.kubelet_version}"
     return Found(name=next(iter(kinds)), seen=seen)
+
+
+def talos_release(api: Api) -> Found:
+    """Return the release of Talos that all nodes run.
+
+    Raises:
+        InvalidConfigError: a node runs something else, or another release.
+        ApiError, TryAgainError: the cluster did not answer.
+    """
+    images = Counter(node.status.node_info.os_image for node in _nodes(api))
+    found = {_talos.match(image) for image in images}
+    releases = {match[1] for match in found if match is not None}
+    if None in found or len(releases) != 1:
+        shown = ", ".join(f"{count} of {image or 'nothing'}" for image, count in images.items())
+        raise InvalidConfigError(
+            f"the nodes do not all run one release of Talos: {shown or 'there are none'}",
+            hint="say --talos-version, once for each release",
+        )
+    return Found(name=releases.pop(), seen=f"{images.total()} nodes: {', '.join(sorted(images))}")
 
 
 def primary(api: Api) -> Found:

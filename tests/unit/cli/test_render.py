@@ -2,64 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import yaml
+from tests.unit.cli.conftest import SmallCluster
 
 from polypod.cli import people
-
-
-class Handler(BaseHTTPRequestHandler):
-    """A cluster of one Talos node with Cilium; refuses everything when told to."""
-
-    asked: ClassVar[list[str]] = []
-    code: ClassVar[int] = 200
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        item: dict[str, Any] = {"metadata": {"name": "cilium", "namespace": "kube-system"}}
-        if "nodes" in self.path:
-            system = {"osImage": "Talos (v1.13.2)", "kubeletVersion": "v1.34.1"}
-            item = {"metadata": {"name": "n"}, "status": {"nodeInfo": system}}
-        body = json.dumps({"items": [item]}).encode()
-        self.send_response(self.code)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited
-        del format, args
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Serve a cluster, and make it the one that kubectl would ask."""
-    monkeypatch.setattr(Handler, "asked", [])
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    path = tmp_path / "config"
-    text = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [
-            {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
-        ],
-        "users": [{"name": "u", "user": {}}],
-    }
-    path.write_text(yaml.safe_dump(text))
-    monkeypatch.setenv("KUBECONFIG", str(path))
-    yield path
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def agent_of(text: str) -> Any:
@@ -68,7 +18,7 @@ def agent_of(text: str) -> Any:
 
 
 def test_what_the_cluster_says_is_taken_and_told(
-    cluster: Path, capsys: pytest.CaptureFixture[str]
+    cluster: SmallCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert people.main(["install", "render"]) == 0
 
@@ -79,35 +29,35 @@ def test_what_the_cluster_says_is_taken_and_told(
     assert "--platform says otherwise" in err
     assert "detected primary: cilium (DaemonSet kube-system/cilium)" in err
     assert "cilium-values.yaml" in err
-    assert len(Handler.asked) == 2 and cluster.exists()
+    assert len(cluster.asked) == 2
 
 
 def test_no_cluster_is_asked_when_both_are_given(
-    cluster: Path, capsys: pytest.CaptureFixture[str]
+    cluster: SmallCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--platform", "kubeadm", "--primary", "flannel"]
 
     assert people.main(["install", "render", *words]) == 0
 
-    assert Handler.asked == [] and cluster.exists()
+    assert cluster.asked == []
     assert "detected" not in capsys.readouterr().err
 
 
 def test_a_given_platform_is_not_asked_for(
-    cluster: Path, capsys: pytest.CaptureFixture[str]
+    cluster: SmallCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert people.main(["install", "render", "--platform", "rke2"]) == 0
 
-    assert not any("nodes" in path for path in Handler.asked) and cluster.exists()
+    assert not any("nodes" in path for path in cluster.asked)
     assert "detected primary: cilium" in capsys.readouterr().err
 
 
 def test_a_cluster_that_refuses_is_an_error_with_the_way_out(
-    cluster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cluster: SmallCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Handler, "code", 403)
+    cluster.code = 403
 
-    assert people.main(["install", "render", "--kubeconfig", str(cluster)]) == 1
+    assert people.main(["install", "render", "--kubeconfig", str(cluster.kubeconfig)]) == 1
 
     out, err = capsys.readouterr()
     assert out == ""
@@ -115,13 +65,13 @@ def test_a_cluster_that_refuses_is_an_error_with_the_way_out(
 
 
 def test_a_primary_that_is_not_told_is_left_open(
-    cluster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cluster: SmallCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Handler, "code", 403)
+    cluster.code = 403
 
     assert people.main(["install", "render", "--platform", "k3s"]) == 0
 
-    assert "the primary is not known" in capsys.readouterr().err and cluster.exists()
+    assert "the primary is not known" in capsys.readouterr().err
 
 
 def test_without_a_kubeconfig_the_usual_folders_are_taken_and_told(

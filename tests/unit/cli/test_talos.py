@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from tests import talos
+from tests.unit.cli.conftest import SmallCluster
 
 from polypod.cli import people
 
@@ -113,6 +114,48 @@ def test_a_link_is_not_said_twice(tmp_path: Path, capsys: pytest.CaptureFixture[
     code, _, err = run(capsys, "--talos-version", "1.13", "-f", str(path), "--bridge", "br0=b")
 
     assert code == 1 and "by the file and by an option" in err
+
+
+def test_the_release_is_read_from_the_nodes(
+    cluster: SmallCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "--vlan", "enp2s0.50")
+
+    assert code == 0
+    assert "kind: VLANConfig" in out
+    assert "detected talos-version: 1.13 (1 nodes: Talos (v1.13.2))" in err
+    assert len(cluster.asked) == 1
+
+
+def test_a_release_that_is_said_is_not_asked_for(
+    cluster: SmallCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "--talos-version", "1.11", "--vlan", "enp2s0.50")
+
+    assert (code, err, cluster.asked) == (0, "", [])
+    assert "interfaces:" in out
+
+
+def test_nodes_without_talos_have_no_release(
+    cluster: SmallCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.system = "Debian GNU/Linux 12"
+
+    code, out, err = run(capsys, "--vlan", "enp2s0.50")
+
+    assert (code, out) == (1, "")
+    assert "1 of Debian GNU/Linux 12" in err and "--talos-version" in err
+
+
+def test_a_release_that_nobody_says_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+
+    code, out, err = run(capsys, "--vlan", "enp2s0.50")
+
+    assert (code, out) == (1, "")
+    assert "--talos-version" in err
 
 
 def test_an_unknown_release_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

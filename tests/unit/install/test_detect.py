@@ -111,6 +111,22 @@ def test_the_flannel_of_k3s_is_known_by_its_annotation() -> None:
     assert "node a" in found.seen
 
 
+def test_one_release_of_talos_is_read_from_all_nodes() -> None:
+    nodes = [node("a", image="Talos (v1.13.2)"), node("b", image="Talos (v1.13.0-beta.1)")]
+
+    assert detect.talos_release(Cluster(nodes, [])).name == "1.13"
+
+
+@pytest.mark.parametrize(
+    "images", [(), ("Talos (v1.13.2)", "Talos (v1.12.1)"), ("Talos (v1.13.2)", UBUNTU)]
+)
+def test_nodes_that_differ_have_no_one_release(images: tuple[str, ...]) -> None:
+    nodes = [node(str(number), image=image) for number, image in enumerate(images)]
+
+    with pytest.raises(InvalidConfigError, match="one release of Talos"):
+        detect.talos_release(Cluster(nodes, []))
+
+
 def test_only_two_lists_are_asked_for() -> None:
     cluster = Cluster([node("a")], [])
 
