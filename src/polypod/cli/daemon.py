@@ -47,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
         help="ask the runtime at this socket for CNI folders that are not named, and run plugins"
         " that no pod's call asked for in its mounts",
     )
+    add(
+        "--runtime-mounts",
+        type=Path,
+        metavar="SOCKET",
+        help="only the latter: the runtime at this socket is asked nothing",
+    )
     add("--metrics", default="", metavar="HOST:PORT", help="serve /metrics, /healthz, /readyz")
     add("--threads", type=int, default=32, help="threads that accept (default 32, at least 4)")
     add(
@@ -126,6 +132,7 @@ def options_of(chosen: argparse.Namespace, reading: Reading) -> Options:
     strict, last = chosen.strict_status, chosen.last_known
     conf, shim, primary, path = _folders(chosen, reading)
     ready = settings.readiness_indicator_file
+    runtime: Path | None = chosen.runtime_mounts or chosen.runtime_socket
     return Options(
         socket=chosen.socket,
         state=chosen.state,
@@ -136,8 +143,8 @@ def options_of(chosen: argparse.Namespace, reading: Reading) -> Options:
         data_root=chosen.data_root,
         spool=chosen.spool,
         path=path,
-        runtime=chosen.runtime_socket,
-        shim=place.shim_binary() if chosen.runtime_socket else None,
+        runtime=runtime,
+        shim=place.shim_binary() if runtime else None,
         metrics=chosen.metrics,
         threads=chosen.threads,
         stand_by_s=chosen.stand_by,
