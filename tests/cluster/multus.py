@@ -132,9 +132,11 @@ def _daemon_set(place: Place) -> Object:
         ("cnibin", str(place.cni_bin), str(place.cni_bin), ""),
         ("host-run", "/run", "/host/run", ""),
         ("data", str(CACHE), str(CACHE), ""),
-        ("kubelet", str(place.kubelet / "root"), "/var/lib/kubelet", inwards),
+        ("kubelet", str(place.kubelet / "root"), "/var/lib/kubelet", ""),
         ("netns", "/run/netns", "/run/netns", inwards),
-        ("root", "/", "/hostroot", inwards),
+        ("root", "/", "/hostroot", ""),
+        # A machine whose / is a private mount shows no later one in it: here they come.
+        ("root-netns", "/run/netns", "/hostroot/run/netns", inwards),
     )
     volumes: list[Object] = [
         {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
