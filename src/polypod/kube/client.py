@@ -110,7 +110,7 @@ class Client:
             ApiError: the server refused.
             TryAgainError: it cannot be reached, or was silent for longer than silence_s.
         """
-        connection = self._connect(silence_s)
+        connection = self._connect(REQUEST_S)
         response: http.client.HTTPResponse | None = None
         try:
             with _translated():
@@ -119,6 +119,8 @@ class Client:
                 if response.status != http.client.OK:
                     self._note_refusal(response.status)
                     raise _refusal(response.status, response.read(1 << 16))
+                if connection.sock is not None:  # from here on the server may be silent
+                    connection.sock.settimeout(silence_s)
             yield _lines(response)
         finally:
             if response is not None:
