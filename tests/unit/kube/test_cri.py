@@ -63,6 +63,8 @@ def test_what_containerds_cni_library_works_with_comes_first() -> None:
     [
         ({"confDir": "/c", "binDir": "/b"}, (Path("/b"),)),
         ({"confDir": "/c", "binDir": "", "binDirs": ["/b", "/d"]}, (Path("/b"), Path("/d"))),
+        # As containerd 2.4 has it.
+        ({"binDirs": ["/b"], "confDir": "/c", "maxConfNum": 1, "ipPref": ""}, (Path("/b"),)),
     ],
 )
 def test_containerds_settings_serve_too(cni: dict[str, Any], plugins: tuple[Path, ...]) -> None:
