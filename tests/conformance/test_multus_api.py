@@ -21,7 +21,6 @@ from polypod.engine import attach, detach
 from polypod.engine.doors import Caller, Doors
 from polypod.engine.resolve import NETWORKS
 from polypod.errors import ConflictError, InvalidConfigError, PolypodError, TryAgainError
-from polypod.kube.access import Access
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import Client
 from polypod.kube.status_patches import ANNOTATION, StatusPatches
@@ -68,7 +67,7 @@ def pod(name: str, uid: str, annotations: dict[str, str]) -> Table:
 @pytest.fixture
 def joined() -> Iterator[Joined]:
     with FakeApiServer() as api:
-        client = Client(Access(host="127.0.0.1", port=api.port, tls=False))
+        client = Client(api.access)
         source, status = ApiSource(client, NODE, appear_s=0.3), StatusPatches(client)
         source.start()
         status.start()

@@ -17,7 +17,6 @@ from tests.contract.api_suite import soon
 from polypod.engine import attach
 from polypod.engine.doors import Caller, Doors
 from polypod.errors import ApiError, TryAgainError
-from polypod.kube.access import Access
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import Client
 from polypod.kube.events import Events
@@ -101,7 +100,7 @@ def joined() -> Iterator[Joined]:
                     "spec": {"config": json.dumps(config)},
                 },
             )
-        client = Client(Access(host="127.0.0.1", port=api.port, tls=False))
+        client = Client(api.access)
         source = ApiSource(client, NODE, appear_s=0.1)
         made = Joined(node, api, source, StatusPatches(client), Events(client, NODE))
         source.start()

@@ -11,22 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.conformance.multus_node import (
-    made,
-    refused,
-    resolved,
-    types,
-)
+from tests.conformance.multus_node import refused, resolved, types
 
 from polypod.engine.doors import Settings
 from polypod.store.networks import NetworkFiles
 from polypod.testing.node import Node
-
-
-@pytest.fixture
-def node() -> Node:
-    return made()
-
 
 # G: from a name to a configuration.
 

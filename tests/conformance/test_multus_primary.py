@@ -11,15 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.conformance.multus_node import (
-    CAPABLE,
-    ENVIRONMENT,
-    made,
-    refused,
-    resolved,
-    told,
-    types,
-)
+from tests.conformance.multus_node import CAPABLE, ENVIRONMENT, refused, resolved, told, types
 
 from polypod.cni import lists
 from polypod.cni import request as cni_request
@@ -28,12 +20,6 @@ from polypod.nad import definition as nad
 from polypod.nad.definition import Definition
 from polypod.store.networks import NetworkFiles
 from polypod.testing.node import CONFIG, Node
-
-
-@pytest.fixture
-def node() -> Node:
-    return made()
-
 
 # C: the default-network annotation.
 
