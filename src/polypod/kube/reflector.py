@@ -83,6 +83,8 @@ class Reflector:
     shelf: Shelf
     backoff: Backoff = field(default_factory=Backoff)
     _version: str = ""
+    _opened: float = 0.0
+    """When the newest watch began (monotonic), 0 when there is none."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _synced: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -112,7 +114,11 @@ class Reflector:
                 self.turn()
                 if time.monotonic() - began < HASTY_S:  # a server that ends every watch at once
                     self._stop.wait(self.backoff.failed())
+                else:
+                    self.backoff.worked()
             except PolypodError as error:
+                if self._opened and time.monotonic() - self._opened >= HASTY_S:
+                    self.backoff.worked()  # it was a watch for a while: a new outage begins
                 wait_s = self.backoff.failed()
                 log.warning(
                     "watch.failed kind=%s cause=%r wait_s=%.1f", self.name, error.cause, wait_s
@@ -129,6 +135,7 @@ class Reflector:
         Raises:
             PolypodError: the server cannot be reached, or refuses.
         """
+        self._opened = 0.0
         if not self._version:
             self._list()
         try:
@@ -166,6 +173,7 @@ class Reflector:
         )
         try:
             with self.client.lines(query, silence_s=SILENCE_S) as lines:
+                self._opened = time.monotonic()
                 for line in lines:
                     if self._stop.is_set():
                         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.unit.security.raw_server import RawServer, body, chunked
 
 from polypod.errors import ApiError
 from polypod.kube.client import Backoff, Client, Query
-from polypod.kube.reflector import PAGE, Reflector
+from polypod.kube.reflector import HASTY_S, PAGE, Reflector
 from polypod.testing.api_http import DEFINITIONS
 from polypod.testing.api_server import FakeApiServer
 
@@ -253,6 +254,27 @@ def test_a_server_that_ends_every_watch_at_once_is_not_asked_without_pause() -> 
         made.stop()
         client.close()
         assert len(server.targets) == 2
+
+
+def test_an_outage_after_a_long_watch_begins_with_a_short_pause(api: FakeApiServer) -> None:
+    client, shelf = Client(api.access), Names()
+    backoff = Backoff(first_s=0.01, most_s=60.0)
+    for _ in range(20):
+        backoff.failed()
+    made = Reflector(
+        name="x", client=client, query=Query(path=DEFINITIONS), shelf=shelf, backoff=backoff
+    )
+    made.start()
+    assert made.wait_synced(10)
+    soon(lambda: bool(watches(api)))
+    threading.Event().wait(HASTY_S + 0.1)  # the time that a watch must last
+
+    api.end_watches()
+    api.put(DEFINITIONS, definition("new"))
+
+    soon(lambda: shelf.names == {"new"})
+    made.stop()
+    client.close()
 
 
 def test_pauses_grow_and_end_when_something_worked() -> None:
