@@ -119,7 +119,7 @@ class Kube:
         """Wait for an event of an object whose reason or message holds the words."""
 
         def is_there() -> bool:
-            told = [f"{e['reason']} {e['message']}" for e in self.events(namespace, name)]
+            told = [f"{e.get('reason')} {e.get('message')}" for e in self.events(namespace, name)]
             return any(all(word in text for word in words) for text in told)
 
         soon(is_there, f"an event of {name} with {words}", seconds)

@@ -132,8 +132,9 @@ def test_an_add_reads_nothing_from_the_api_server_and_writes_one_patch(
     kube.status(namespace, "counted")
 
     made = agent.requests(kube.place)[len(before) :]
-    assert [request for request in made if request["verb"] in {"get", "list"}] == []
-    patches = [one for one in made if of_resource(one) == "pods/status"]
+    here = [one for one in made if one["objectRef"].get("namespace") == namespace]
+    assert [request for request in here if request["verb"] in {"get", "list"}] == []
+    patches = [one for one in here if of_resource(one) == "pods/status"]
     assert [one["objectRef"]["name"] for one in patches] == ["counted"]
 
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 
 import msgspec
 import pytest
@@ -57,7 +58,7 @@ def is_back(kube: Kube, namespace: str, name: str) -> bool:
 
 def wait_back(kube: Kube, namespace: str, *names: str) -> None:
     for name in names:
-        soon(lambda name=name: is_back(kube, namespace, name), f"{name} after the reboot", 100)
+        soon(partial(is_back, kube, namespace, name), f"{name} after the reboot", 100)
 
 
 def test_pods_have_their_networks_again_after_a_reboot(kube: Kube, two_pods: str) -> None:
