@@ -48,7 +48,11 @@ def install(kube: Kube, place: Place, **settings: object) -> None:
 
 def wait(kube: Kube, place: Place) -> None:
     """Wait until Multus attaches pods."""
-    kube("-n", NAMESPACE, "rollout", "status", f"daemonset/{NAME}", "--timeout=90s")
+    try:
+        kube("-n", NAMESPACE, "rollout", "status", f"daemonset/{NAME}", "--timeout=60s")
+    except AssertionError as error:
+        error.add_note(kube("-n", NAMESPACE, "logs", f"daemonset/{NAME}", "--tail=20"))
+        raise
     soon((place.cni_conf / "00-multus.conf").exists, "Multus's configuration")
 
 
