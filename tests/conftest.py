@@ -107,11 +107,17 @@ def _lab() -> dict[str, set[str]]:
 
 
 @pytest.fixture(scope="session")
+def loopback() -> None:
+    """Let tests reach servers of their own: the loopback of a new lab is down."""
+    if not _shares_the_machines_network():  # refused where that cannot be told: then it is up
+        subprocess.run(["ip", "link", "set", "lo", "up"], capture_output=True, check=False)
+
+
+@pytest.fixture(scope="session")
 def kernel_lab() -> Iterator[None]:
     """Refuse the machine's own network; fail the run when it leaves anything behind."""
     if _shares_the_machines_network():
         pytest.exit("kernel tests need a network namespace of their own: ./dev kernel", 4)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     before, lab = _open_files(), _lab()
     yield
     found = _lab()
@@ -125,6 +131,9 @@ def kernel_lab() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def rules_of_the_folder(request: pytest.FixtureRequest) -> None:
-    """Put kernel tests into the lab."""
-    if request.node.get_closest_marker("kernel") is not None:
+    """Put kernel tests into the lab, where those of conformance may be, too."""
+    kinds = {mark.name for mark in request.node.iter_markers()}
+    if kinds & {"kernel", "conformance"}:
+        request.getfixturevalue("loopback")
+    if "kernel" in kinds:
         request.getfixturevalue("kernel_lab")
