@@ -10,7 +10,8 @@ from polypod.install.talos_releases import ABSENT, BUILT_IN, RELEASES, SINCE, Re
 LEAD = """
 Where each distribution keeps what the agent touches, and what primaries are known by. `polypod
 install render` takes it from here; `--cni-bin`, `--cni-conf` and `--kubelet` change single folders.
-The runtime's socket is for `polypod daemon --runtime-socket`; the rendered agent does not see it.
+By the runtime's socket the agent finds the runtime's mounts; what it may do there stands under
+[Security](../security.md).
 """
 OTHER = "calico"
 """A primary that is part of no platform."""
