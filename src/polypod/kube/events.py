@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -32,8 +31,7 @@ MAX_MESSAGE_BYTES = 1000
 """The API takes 1024."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
     """One event."""
 
     namespace: str
@@ -58,8 +56,11 @@ class Happening:
 
     @property
     def key(self) -> str:
-        """Return what makes two of them one."""
-        return f"{self.namespace}/{self.name}"
+        """Return what makes two of them one: quick to make, because an ADD makes it."""
+        return (
+            f"{self.namespace}/{self.about}\0{self.kind}\0{self.uid}\0{self.reason}\0"
+            f"{'' if self.is_one_of_many else self.message}"
+        )
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -141,7 +142,7 @@ class Events:
         if happening.name in texts or len(texts) < SIMILAR:
             texts.add(happening.name)
             return happening
-        return replace(happening, is_one_of_many=True)
+        return msgspec.structs.replace(happening, is_one_of_many=True)
 
     def _remember(self, key: str, count: int) -> None:
         self._counts[key] = count
@@ -217,7 +218,7 @@ def _count(answer: bytes) -> int:
 
 
 def _together(older: Happening, newer: Happening) -> Happening:
-    return replace(newer, times=older.times + newer.times)
+    return msgspec.structs.replace(newer, times=older.times + newer.times)
 
 
 def _message(happening: Happening) -> str:

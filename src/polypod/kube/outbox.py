@@ -149,7 +149,9 @@ class Outbox(Generic[Item]):
         self._waiting[key] = letter
         if len(self._waiting) > self._most:
             lost, dropped = self._waiting.popitem(last=False)
-            self._drop(lost, dropped, TryAgainError(f"too many wait for the API server: {lost}"))
+            self._drop(
+                lost, dropped, TryAgainError(f"too many wait for the API server: {_label(lost)}")
+            )
         self._change.notify_all()
 
     def _run(self) -> None:
@@ -181,7 +183,7 @@ class Outbox(Generic[Item]):
         except PolypodError as error:
             return self._after(error, key, letter)
         except Exception as error:  # whatever it was, the next letter gets its turn
-            log.exception("outbox.broken what=%s key=%s", self._name, key)
+            log.exception("outbox.broken what=%s key=%s", self._name, _label(key))
             return self._after(_BrokenError(str(error)[:200]), key, letter)
         self._backoff.worked()
         with self._change:
@@ -197,7 +199,7 @@ class Outbox(Generic[Item]):
         wait_s = self._backoff.failed()
         log.warning(
             "outbox.unsent what=%s key=%s cause=%r wait_s=%.1f",
-            *(self._name, key, error.cause, wait_s),
+            *(self._name, _label(key), error.cause, wait_s),
         )
         with self._change:
             self.tally.retried += 1
@@ -211,12 +213,17 @@ class Outbox(Generic[Item]):
 
     def _drop(self, key: str, letter: _Letter[Item], error: PolypodError) -> None:
         self.tally.dropped += 1
-        log.warning("outbox.dropped what=%s key=%s cause=%r", self._name, key, error.cause)
+        log.warning("outbox.dropped what=%s key=%s cause=%r", self._name, _label(key), error.cause)
         _settle(letter, error)
 
 
 class _BrokenError(TryAgainError):
     """Our own defect: trying again would not help."""
+
+
+def _label(key: str) -> str:
+    """Return the part of an address that people know: all before a NUL."""
+    return key.partition("\0")[0]
 
 
 def _is_final(error: PolypodError, tries: int) -> bool:
