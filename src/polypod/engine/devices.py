@@ -7,6 +7,7 @@ the next. A pod without such a network is not asked about.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,8 @@ class Handout:
         self._request = request
         self._pod = pod
         self._doors = doors
-        self._left: dict[str, list[str]] | None = None
+        self._found: Mapping[str, Sequence[str]] | None = None
+        self._taken: Counter[str] = Counter()
 
     def take(self, definition: Definition) -> Given | None:
         """Return the next device for a network, None when it wants none, or none is left.
@@ -51,13 +53,13 @@ class Handout:
         asked = self._doors.devices
         if not resource or self._pod is None or asked is None:
             return None
-        if self._left is None:
+        if self._found is None:
             uid = dict(arguments.pairs(self._request.arguments)).get("K8S_POD_UID", "")
-            found = asked.of_pod(self._pod.namespace, self._pod.name, uid or self._pod.uid)
-            self._left = {name: list(ids) for name, ids in found.items()}
-        left = self._left.get(resource)
-        if left:
-            return Given(resource, left.pop(0))
+            self._found = asked.of_pod(self._pod.namespace, self._pod.name, uid or self._pod.uid)
+        ids, number = self._found.get(resource, ()), self._taken[resource]
+        if number < len(ids):
+            self._taken[resource] += 1
+            return Given(resource, ids[number])
         network = f"{definition.namespace}/{definition.name}"
         log.warning(
             "device.none_left pod=%s/%s network=%s resource=%s",

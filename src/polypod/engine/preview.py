@@ -5,7 +5,8 @@ It is given doors that only look: their pools choose addresses and take none.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+import dataclasses
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -21,12 +22,35 @@ from polypod.engine.doors import Doors, Namespaces, Pod
 from polypod.engine.resolve import DEFAULT_NETWORK, NETWORKS, resolve
 from polypod.errors import InvalidConfigError, PolypodError
 from polypod.ipam import IPAM
+from polypod.nad import selection
 from polypod.plan.facts import Facts, Link, LinkQuery, Query, Where
 from polypod.plan.ops import SHARED
 from polypod.plugins import PLUGINS, addresses
 from polypod.plugins._shape import Call
 
 NETNS, CONTAINER = "/dry-run", "dry-run"
+
+
+class _Promise(Mapping[str, tuple[str, ...]]):
+    """As many devices of any resource as a pod may have networks, by names that say so."""
+
+    def __getitem__(self, resource: str) -> tuple[str, ...]:
+        return tuple(f"{resource}-{number}" for number in range(1, selection.MAX_NETWORKS + 1))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+class _Promises:
+    """What a pod would have, were it there: nobody is asked."""
+
+    def of_pod(self, namespace: str, name: str, uid: str) -> Mapping[str, tuple[str, ...]]:
+        """Return a promise."""
+        del namespace, name, uid
+        return _Promise()
 
 
 def lines(namespace: str, name: str, doors: Doors) -> Iterator[str]:
@@ -54,7 +78,7 @@ def attachments(request: Request, pod: Pod | None, doors: Doors) -> Iterator[str
         PolypodError: its networks cannot be resolved.
     """
     with doors.kernel.enter(sandbox=None, host=None) as namespaces:
-        for attachment in resolve(request, pod, doors):
+        for attachment in resolve(request, pod, dataclasses.replace(doors, devices=_Promises())):
             yield from _attachment(attachment, namespaces, doors)
 
 

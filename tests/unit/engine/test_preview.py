@@ -130,3 +130,15 @@ def test_a_call_without_a_pod_is_explained_too(node: Node) -> None:
 )
 def test_an_op_is_shown_without_its_defaults(op: object, text: str) -> None:
     assert preview.shown(op) == text
+
+
+def test_a_network_that_wants_a_device_is_told_of_one_and_nobody_is_asked(node: Node) -> None:
+    config = {"cniVersion": "1.0.0", "name": "sriov", "type": "sriov"}
+    node.source.add_definition("default", "sriov", json.dumps(config), resource="example.com/nic")
+    node.add_pod("default", "p", networks="sriov,sriov")
+
+    lines = explained(node)
+
+    assert has(lines, "asks for", "deviceID example.com/nic-1")
+    assert has(lines, "asks for", "deviceID example.com/nic-2")
+    assert node.devices.asked == []
