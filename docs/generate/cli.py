@@ -40,13 +40,20 @@ def daemon_rows() -> list[tuple[str, str, str]]:
     """Return the daemon's options: name, default, meaning."""
     return [
         (
-            code(" ".join([action.option_strings[-1], _metavar(action)]).strip()),
+            _names(action),
             _argparse_default(action),
             cell(action.help or ""),
         )
         for action in vars(daemon.parser())["_actions"]  # argparse has no public way to ask
         if action.option_strings and action.dest != "help"
     ]
+
+
+def _names(action: argparse.Action) -> str:
+    """Return how an option is written; what can be said and denied is written both ways."""
+    if isinstance(action, argparse.BooleanOptionalAction):
+        return ", ".join(map(code, action.option_strings))
+    return code(" ".join([action.option_strings[-1], _metavar(action)]).strip())
 
 
 def _metavar(action: argparse.Action) -> str:

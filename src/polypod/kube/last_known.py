@@ -158,7 +158,7 @@ class LastKnown:
         try:
             self._disk.save(content)
         except PolypodError as error:
-            log.warning("last_known.unsaved cause=%r", error.cause)
+            log.warning("known.unsaved cause=%r", error.cause)
             return
         self._saved = stamp
 
@@ -187,6 +187,6 @@ def _parse(content: bytes | None) -> _Memory:
     try:
         found = reading.read(_decode, content, "what was known last")
     except DecodeError as error:
-        log.warning("last_known.unreadable cause=%r", error.cause)
+        log.warning("known.unreadable cause=%r", error.cause)
         return nothing
     return found if found.version == VERSION else nothing
