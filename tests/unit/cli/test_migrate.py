@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from tests.unit.cli.served import named_by
 
 from polypod.cli import people
 
@@ -27,7 +26,7 @@ def objects() -> Iterator[dict[str, Any]]:
             yield from document.get("items", [document])
 
 
-class Handler(BaseHTTPRequestHandler):
+class Cluster:
     """The cluster of the files, two objects a page."""
 
     kinds: ClassVar[dict[str, str]] = {
@@ -37,48 +36,26 @@ class Handler(BaseHTTPRequestHandler):
         "deployments": "Deployment",
         "multus-daemon-config": "ConfigMap",
     }
-    code: ClassVar[int] = 200
+    code = 200
 
-    def do_GET(self) -> None:
-        asked = urlsplit(self.path)
+    def answer(self, path: str) -> tuple[int, bytes]:
+        asked = urlsplit(path)
         kind = self.kinds[asked.path.rpartition("/")[2]]
         found = [thing for thing in objects() if thing["kind"] == kind]
         start = int(parse_qs(asked.query).get("continue", ["0"])[0])
         following = str(start + 2) if start + 2 < len(found) else ""
         page = {"metadata": {"continue": following}, "items": found[start : start + 2]}
-        self.answer(found[0] if kind == "ConfigMap" else page)
-
-    def answer(self, said: Any) -> None:
-        body = json.dumps(said).encode()
-        self.send_response(self.code)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited
-        del format, args
+        said = found[0] if kind == "ConfigMap" else page
+        return self.code, json.dumps(said).encode()
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """Serve a cluster, and make it the one that kubectl would ask."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    text = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": address}}],
-        "users": [{"name": "u", "user": {}}],
-    }
-    (tmp_path / "config").write_text(yaml.safe_dump(text))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    yield
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    made = Cluster()
+    with named_by(tmp_path / "config", made.answer):
+        yield made
 
 
 @pytest.fixture
@@ -107,7 +84,7 @@ def run(*words: str) -> int:
 
 
 def test_a_cluster_and_its_files_are_told_the_same_way(
-    cluster: None, capsys: pytest.CaptureFixture[str]
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     del cluster
 
@@ -204,10 +181,9 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("way", ["no folder", "refused"])
 def test_a_cluster_that_does_not_answer_is_another_exit_status(
-    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    cluster: Cluster, tmp_path: Path, way: str
 ) -> None:
-    del cluster
-    monkeypatch.setattr(Handler, "code", 403)
+    cluster.code = 403
 
     code = run("--manifests", str(tmp_path / "none")) if way == "no folder" else run()
 
