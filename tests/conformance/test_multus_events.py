@@ -42,7 +42,7 @@ class Joined:
     events: Events
 
     def doors(self, *, strict: bool = False) -> Doors:
-        status = StrictStatus(self.status) if strict else self.status
+        status = StrictStatus(self.status, timeout_s=1.0) if strict else self.status
         base = self.node.doors()
         return replace(base, source=self.source, status=status, events=self.events)
 
@@ -150,7 +150,7 @@ def test_the_same_failure_again_counts_up(joined: Joined) -> None:
 def test_k32_a_status_that_must_be_written_and_may_not_be_fails_the_add(joined: Joined) -> None:
     """The reference leaves the interfaces; here they are taken back."""
     pod = joined.pod("net1")
-    joined.api.fail_next = [403]
+    joined.api.fail_next = [403] * 1000
 
     error = refused(lambda: joined.add(pod, strict=True), "error setting the networks status")
 

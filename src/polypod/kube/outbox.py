@@ -20,10 +20,11 @@ from polypod.kube.client import Backoff
 
 log = logging.getLogger("polypod.kube")
 Item = TypeVar("Item")
-FINAL = frozenset({400, 403, 404, 405, 410, 413, 415, 422})
-"""Answers that a second try would not change: gone, malformed, not allowed."""
+FINAL = frozenset({400, 404, 405, 410, 413, 415, 422})
+"""Answers that a second try would not change: gone, or malformed."""
 MOST_TRIES = 8
-"""For a letter that a server which does answer refuses each time (409, 429, 5xx)."""
+"""For a letter that a server which does answer refuses each time (409, 429, 5xx). 403 is among
+them: a server that has just started says it to everybody until it has read the roles."""
 
 
 @dataclass(slots=True)
@@ -128,8 +129,11 @@ class Outbox(Generic[Item]):
         with self._change:
             self._put(key, _Letter(item, tickets=[ticket]))
         if not ticket.done.wait(timeout_s):
+            was_in_the_way = ticket.error
             self.withdraw(key)
-            raise TryAgainError(f"the API server did not take {self._name} in {timeout_s:.0f} s")
+            raise was_in_the_way or TryAgainError(
+                f"the API server did not take {self._name} in {timeout_s:.0f} s"
+            )
         if ticket.error is not None:
             raise ticket.error
 
@@ -203,6 +207,8 @@ class Outbox(Generic[Item]):
         )
         with self._change:
             self.tally.retried += 1
+            for ticket in letter.tickets:
+                ticket.error = error  # the newest, for who stops waiting
             newer = self._waiting.get(key)
             if newer is None:
                 self._waiting[key] = letter

@@ -125,9 +125,10 @@ class StatusPatches:
 class StrictStatus:
     """The engine's door in strict mode: an ADD whose status cannot be written fails."""
 
-    def __init__(self, patches: StatusPatches) -> None:
-        """Keep the one writer."""
+    def __init__(self, patches: StatusPatches, *, timeout_s: float = STRICT_S) -> None:
+        """Keep the one writer, and how long an ADD waits for it."""
         self._patches = patches
+        self._timeout_s = timeout_s
 
     def write(self, namespace: str, pod: str, text: str, uid: str = "") -> None:
         """Publish the text, and wait until it is there.
@@ -135,7 +136,7 @@ class StrictStatus:
         Raises:
             PolypodError: the API server refused, or did not take it in time.
         """
-        self._patches.write_now(namespace, pod, text, uid)
+        self._patches.write_now(namespace, pod, text, uid, timeout_s=self._timeout_s)
 
     def remove(self, namespace: str, pod: str) -> None:
         """Do not send what waits for this pod."""

@@ -107,11 +107,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Create an event."""
-        self._answer(lambda: self._api.create_event(self._body()))
+        wanted = self._body()  # whatever becomes of it: the connection is kept
+        self._answer(lambda: self._api.create_event(wanted))
 
     def do_PATCH(self) -> None:
         """Patch a pod's status, or an event."""
-        self._answer(self._patch)
+        change = self._body()
+        self._answer(lambda: self._patch(change))
 
     def _read(self) -> Table | None:
         parts, query = self._target()
@@ -129,11 +131,11 @@ class Handler(BaseHTTPRequestHandler):
         self._stream(self._api.watch(collection, query))
         return None
 
-    def _patch(self) -> Table:
+    def _patch(self, change: Table) -> Table:
         parts, _ = self._target()
         if parts[-1] == "status":
-            return self._api.patch_status(parts[-4], parts[-2], self._body())
-        return self._api.patch_event(parts[-3], parts[-1], self._body())
+            return self._api.patch_status(parts[-4], parts[-2], change)
+        return self._api.patch_event(parts[-3], parts[-1], change)
 
     def _target(self) -> tuple[list[str], dict[str, str]]:
         found = urlsplit(self.path)

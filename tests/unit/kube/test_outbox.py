@@ -90,7 +90,9 @@ def test_the_oldest_goes_when_too_many_wait(server: Server, outbox: Outbox[str])
     assert outbox.tally == Tally(written=3, dropped=1)
 
 
-@pytest.mark.parametrize("error", [TryAgainError("away"), refused(500), refused(429), refused(409)])
+@pytest.mark.parametrize(
+    "error", [TryAgainError("away"), refused(500), refused(429), refused(409), refused(403)]
+)
 def test_what_another_try_may_mend_is_tried_again(
     error: PolypodError, server: Server, outbox: Outbox[str]
 ) -> None:
@@ -104,7 +106,7 @@ def test_what_another_try_may_mend_is_tried_again(
     assert outbox.tally == Tally(written=1, retried=1)
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 410, 413, 422])
+@pytest.mark.parametrize("status", [400, 404, 410, 413, 422])
 def test_what_no_try_would_mend_is_dropped(
     status: int, server: Server, outbox: Outbox[str]
 ) -> None:
@@ -168,11 +170,20 @@ def test_who_waits_learns_that_it_is_written(server: Server, outbox: Outbox[str]
 
 
 def test_who_waits_learns_why_it_was_refused(server: Server, outbox: Outbox[str]) -> None:
-    server.errors = [refused(403)]
+    server.errors = [refused(422)]
     outbox.start()
 
-    with pytest.raises(ApiError, match="403"):
+    with pytest.raises(ApiError, match="422"):
         outbox.put_and_wait("k", "text", SOON_S)
+
+
+def test_who_stops_waiting_learns_what_was_in_the_way(server: Server, outbox: Outbox[str]) -> None:
+    server.errors = [refused(403)] * 3
+    server.errors += [TryAgainError("away")] * 100_000
+    outbox.start()
+
+    with pytest.raises(TryAgainError, match="away"):
+        outbox.put_and_wait("k", "text", 0.2)
 
 
 def test_what_nobody_waits_for_any_more_is_not_sent_later(
