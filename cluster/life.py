@@ -90,7 +90,8 @@ def down(place: Place) -> None:
             _ip("netns", "delete", path.name)
         _remove_cgroups()
     if place.netns.exists():
-        _ip("netns", "delete", place.namespace)
+        _quietly(["umount", "--lazy", str(place.netns)])
+        place.netns.unlink()  # also one of which only the file is left
     shutil.rmtree(place.root, ignore_errors=True)
 
 
