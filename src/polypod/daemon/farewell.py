@@ -1,6 +1,6 @@
 """Whether this daemon is stopping for good: its DaemonSet is gone, or only its process.
 
-Asked once, at SIGTERM. 404 or a deletionTimestamp mean uninstall. So do 401 and 403: Helm removes
+Asked at SIGTERM. 404 or a deletionTimestamp mean uninstall. So do 401 and 403: Helm removes
 roles first, and a daemon that may not ask any more has been taken its rights (docs/adr). When a
 namespace is deleted its pods go before its DaemonSets, so that is asked for too. Silence means
 stay: an API server that is away is no reason to change a node.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Mapping
 
 import msgspec
@@ -19,7 +20,10 @@ from polypod.kube.client import METADATA, Client, Query
 
 log = logging.getLogger("polypod.daemon")
 ASK_S = 3.0
+AGAIN_S = 2.0
 GONE = frozenset({401, 403, 404})
+REFUSED = frozenset({401, 403})
+"""Asked for twice: a server that has just started refuses everybody until it has read the roles."""
 
 
 class _Meta(msgspec.Struct):
@@ -30,22 +34,34 @@ class _Object(msgspec.Struct):
     metadata: _Meta
 
 
-def is_for_good(client: Client, environment: Mapping[str, str] = os.environ) -> bool:
+def is_for_good(
+    client: Client, environment: Mapping[str, str] = os.environ, *, again_s: float = AGAIN_S
+) -> bool:
     """Tell whether the DaemonSet that runs us is gone or going."""
     namespace, name = environment.get("POD_NAMESPACE", ""), environment.get("DAEMON_SET", "")
     if not namespace or not name:
         return False
+    status, is_gone = _look(client, namespace, name)
+    if status in REFUSED:
+        time.sleep(again_s)
+        _, is_gone = _look(client, namespace, name)
+    return is_gone
+
+
+def _look(client: Client, namespace: str, name: str) -> tuple[int, bool]:
+    """Ask once; return the status of a refusal, and whether it means that we are to leave."""
     query = Query(path=f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}", accept=METADATA)
     try:
         raw = client.get(query, timeout_s=ASK_S)
         found = msgspec.json.decode(raw, type=_Object)
     except ApiError as error:
         log.info("daemon.leaving status=%d", error.status)
-        return error.status in GONE
+        return error.status, error.status in GONE
     except (PolypodError, msgspec.DecodeError) as error:
         log.warning("daemon.leaving_unasked cause=%r", str(error))
-        return False
-    return found.metadata.deletionTimestamp is not None or _is_ending(client, namespace, name)
+        return 0, False
+    is_going = found.metadata.deletionTimestamp is not None
+    return 0, is_going or _is_ending(client, namespace, name)
 
 
 def _is_ending(client: Client, namespace: str, name: str) -> bool:

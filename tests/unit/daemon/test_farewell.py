@@ -18,11 +18,15 @@ OURS = {"POD_NAMESPACE": "polypod-system", "DAEMON_SET": "polypod"}
 
 
 @contextmanager
-def answering(status: int, body: bytes, *, to_event: int = 201) -> Generator[Client]:
+def answering(
+    status: int, body: bytes, *, to_event: int = 201, at_first: tuple[int, ...] = ()
+) -> Generator[Client]:
+    waiting = list(at_first)
+
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             assert self.path == "/apis/apps/v1/namespaces/polypod-system/daemonsets/polypod"
-            self.answer(status, body)
+            self.answer(waiting.pop(0) if waiting else status, body)
 
         def do_POST(self) -> None:
             assert self.path == "/api/v1/namespaces/polypod-system/events?dryRun=All"
@@ -70,7 +74,12 @@ def daemon_set(**metadata: str) -> bytes:
 )
 def test_what_the_server_says_decides(status: int, body: bytes, expected: bool) -> None:  # noqa: FBT001 - a table
     with answering(status, body) as client:
-        assert is_for_good(client, OURS) is expected
+        assert is_for_good(client, OURS, again_s=0.0) is expected
+
+
+def test_a_refusal_that_passes_is_of_a_server_that_has_just_started() -> None:
+    with answering(200, daemon_set(), at_first=(403,)) as client:
+        assert not is_for_good(client, OURS, again_s=0.0)
 
 
 @pytest.mark.parametrize(("to_event", "expected"), [(201, False), (403, True), (500, False)])
