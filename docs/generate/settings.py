@@ -36,11 +36,12 @@ defaultNetworks: [storage]
 readinessIndicatorFile: /run/primary/ready
 ```
 
-A name without a slash is a definition in `multusNamespace`, or else a configuration of that name in
-`confDir`, for which the API server is asked at each ADD: a path is cheaper. One with a slash is a
-path on the node, of a file or of a folder whose first configuration is meant. To a `.conflist` the
-`*.conf` of a folder of its name are chained. What lies outside the folders that the agent sees
-anyway must be mounted: `install render --config` does so by itself, the chart by `hostPaths`.
+A name without a slash is a definition in `multusNamespace`, or else a configuration of that name
+in `confDir`, for which the API server is asked every ten seconds: a path is cheaper. One with a
+slash is a path on the node, of a file or of a folder whose first configuration is meant. To a
+`.conflist` the `*.conf` of a folder of its name are chained. What lies outside the folders that
+the agent sees anyway must be mounted: `install render --config` does so by itself, the chart by
+`hostPaths`.
 
 While `readinessIndicatorFile` is not there, the node's configuration is not written for the first
 time, `/readyz` and STATUS say so, and an ADD waits up to 45 seconds. A configuration that was

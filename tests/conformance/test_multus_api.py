@@ -20,7 +20,13 @@ from polypod.daemon import cluster
 from polypod.engine import attach, detach
 from polypod.engine.doors import Caller, Doors
 from polypod.engine.resolve import NETWORKS
-from polypod.errors import ConflictError, InvalidConfigError, PolypodError, TryAgainError
+from polypod.errors import (
+    ConflictError,
+    InvalidConfigError,
+    NoNetworkError,
+    PolypodError,
+    TryAgainError,
+)
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import Client
 from polypod.kube.status_patches import ANNOTATION, StatusPatches
@@ -184,6 +190,31 @@ def test_an_operators_networks_are_definitions_of_the_api(joined: Joined) -> Non
     joined.add("p")
 
     assert joined.node.foreign.told("ADD") == ["mynet1", "mynet3"]
+
+
+def test_a_network_that_is_a_file_is_looked_for_once_in_a_while(joined: Joined) -> None:
+    joined.node.networks.named["file1"] = b'{"name":"f","type":"mynet3","cniVersion":"1.0.0"}'
+    joined.node.settings = replace(joined.node.settings, cluster_network="file1")
+
+    for name in ("a", "b", "c"):
+        joined.put_pod(name)
+        joined.add(name)
+
+    asked = [line for line in joined.api.requests if line.endswith("/file1")]
+    assert joined.node.foreign.told("ADD") == ["mynet3"] * 3
+    assert len(asked) == 1
+
+
+def test_a_definition_that_was_missing_is_known_when_it_is_created(joined: Joined) -> None:
+    joined.put_pod("p", networks="net1")
+    with pytest.raises(NoNetworkError):
+        joined.add("p")
+
+    joined.api.put(DEFINITIONS, definition("net1"))
+    soon(lambda: joined.source.definition("test", "net1") is not None)
+    joined.add("p")
+
+    assert joined.node.foreign.told("ADD") == ["mynet2", "mynet1"]
 
 
 def test_the_default_network_annotation_names_a_definition_of_the_api(joined: Joined) -> None:

@@ -18,6 +18,7 @@ from polypod.kube import reading
 from polypod.kube.client import METADATA, METADATA_LIST, Client, Query
 from polypod.kube.kept import Item, Kept
 from polypod.kube.last_known import EVERY_S, Disk, Known, LastKnown
+from polypod.kube.missing import Missing
 from polypod.kube.names import are_names
 from polypod.kube.objects import definition_size, pod_size, read_definition, read_pod
 from polypod.kube.pods import Pod
@@ -63,6 +64,7 @@ class ApiSource:
         """How often an object was not in memory, and was asked for."""
         self._appear_s = appear_s
         self._stopped = threading.Event()
+        self._missing = Missing()
         self._pods: Kept[Pod] = Kept(read_pod, pod_size)
         self._definitions: Kept[Definition] = Kept(read_definition, definition_size)
         self._last = LastKnown(disk, self._known, every_s=keep_every_s) if disk else None
@@ -162,7 +164,7 @@ class ApiSource:
         return None
 
     def definition(self, namespace: str, name: str) -> Definition | None:
-        """Return a definition; one that is unknown is asked for once.
+        """Return a definition; one that is unknown is asked for, but not again in a while.
 
         Raises:
             ApiError: the server refused.
@@ -171,14 +173,19 @@ class ApiSource:
         known = self._definitions.get(namespace, name)
         if known is not None:
             return known
+        if self._watches[1].is_synced and self._missing.has((namespace, name)):
+            return None  # the watch would have told of it
         group, _, plural = DEFINITIONS.rpartition("/")
         last = None if self._last is None else partial(self._last.definition, namespace, name)
         accept = "application/json"
-        return self._live_or_last(
+        found = self._live_or_last(
             self._watches[1],
             partial(self._live, group, plural, namespace, name, accept, read_definition),
             last,
         )
+        if found is None:
+            self._missing.add((namespace, name))
+        return found
 
     def _live_or_last(
         self,
