@@ -94,6 +94,7 @@ def test_a_rename_is_told_and_repaired(files: NodeFiles, tmp_path: Path, told: l
     (tmp_path / node.OURS).rename(tmp_path / f"{node.OURS}.cilium_bak")
 
     soon(lambda: told == [f"{node.OURS}.cilium_bak"])
+    assert files.thefts == 1
     soon(lambda: (tmp_path / node.OURS).exists() and len(list(tmp_path.iterdir())) == 2)
     files.stop()
 
