@@ -130,7 +130,7 @@ class Outbox(Generic[Item]):
             self._put(key, _Letter(item, tickets=[ticket]))
         if not ticket.done.wait(timeout_s):
             was_in_the_way = ticket.error
-            self.withdraw(key)
+            self._give_up(key, ticket)
             raise was_in_the_way or TryAgainError(
                 f"the API server did not take {self._name} in {timeout_s:.0f} s"
             )
@@ -144,6 +144,14 @@ class Outbox(Generic[Item]):
             if letter is not None:
                 _settle(letter, None)
             self._change.notify_all()
+
+    def _give_up(self, key: str, ticket: Ticket) -> None:
+        """Withdraw a letter that nobody else waits for."""
+        with self._change:
+            letter = self._waiting.get(key)
+            if letter is not None and letter.tickets == [ticket]:
+                del self._waiting[key]
+                self._change.notify_all()
 
     def _put(self, key: str, letter: _Letter[Item]) -> None:
         older = self._waiting.pop(key, None)

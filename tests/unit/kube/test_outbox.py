@@ -198,6 +198,45 @@ def test_what_nobody_waits_for_any_more_is_not_sent_later(
     assert server.taken == []
 
 
+def test_all_who_wait_for_one_letter_learn_of_it(server: Server, outbox: Outbox[str]) -> None:
+    server.errors = [TryAgainError("away")] * 3
+    ended = threading.Semaphore(0)
+
+    def wait(word: str) -> None:
+        outbox.put_and_wait("k", word, SOON_S)
+        ended.release()
+
+    for word in ("old", "new"):
+        threading.Thread(target=wait, args=(word,), daemon=True).start()
+        _soon(lambda: outbox.waiting == 1)
+    _soon(lambda: threading.active_count() >= 3)
+
+    outbox.start()
+
+    assert ended.acquire(timeout=SOON_S) and ended.acquire(timeout=SOON_S)
+    assert len(server.taken) in {1, 2}
+
+
+def test_who_gives_up_does_not_take_anothers_letter_along(
+    server: Server, outbox: Outbox[str]
+) -> None:
+    ended = threading.Event()
+
+    def wait() -> None:
+        outbox.put_and_wait("k", "patient", SOON_S)
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    _soon(lambda: outbox.waiting == 1)
+    with pytest.raises(TryAgainError):
+        outbox.put_and_wait("k", "impatient", 0.01)
+
+    outbox.start()
+
+    assert ended.wait(SOON_S)
+    assert server.taken == ["patient+impatient"]
+
+
 def test_a_withdrawn_letter_keeps_nobody_waiting(outbox: Outbox[str]) -> None:
     ended = threading.Event()
 
