@@ -50,6 +50,7 @@ def test_what_is_not_named_is_containerds(node: Node, words: tuple[str, ...], wa
     name = f"by-runtime-{len(told)}"
 
     with daemon(node, name, "--runtime-socket", str(node.runtime.socket), *told) as program:
+        program.wait_until(lambda: "runtime.folders" in program.tail(), "asks the runtime")
         said = program.tail()
 
     assert f"runtime.folders socket={node.runtime.socket}" in said

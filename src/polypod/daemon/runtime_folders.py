@@ -1,16 +1,18 @@
 """Which CNI folders a daemon works with: those it was told, the rest from the container runtime.
 
-The runtime is asked once, when the daemon starts, if its socket was named. What it said is
-kept: a runtime may ask its plugins, and so us, before it answers, and does not while we start. One
-that never answered leaves the usual folders, and the log says so; where it looks elsewhere than we
-were told to, the log says that too: it is what a missing or wrong mount looks like.
+The runtime is asked once, if its socket was named: before anything else when a folder is missing,
+a while after the start when it is only to be compared. What it said is kept: a runtime may ask its
+plugins, and so us, before it answers, and does not while we start. One that never answered leaves
+the usual folders, and the log says so; where it looks elsewhere than we were told to, the log says
+that too: it is what a missing or wrong mount looks like.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,9 @@ from polypod.store import files
 
 log = logging.getLogger("polypod.daemon")
 USUAL = CniFolders(conf=Path("/etc/cni/net.d"), plugins=(Path("/opt/cni/bin"),))
+LATER_S = 3.0
+"""What is only compared waits until pods are served."""
+PATIENCE_S = 10.0
 _HINT = (
     "mount the runtime's folder at its own path: `polypod install render --cni-conf --cni-bin`,"
     " and give --conf-dir, --shim-dir and --path the same"
@@ -41,6 +46,13 @@ class Folders:
     path: tuple[str, ...] = ()
     """Where foreign plugins are looked for."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether nothing is left to the runtime."""
+        has_both = self.conf is not None and self.shim is not None
+        has_primary = (self.conf is None and self.shim is None) and self.primary is not None
+        return bool(self.path) and (has_both or has_primary)
+
 
 class _Kept(msgspec.Struct):
     socket: str
@@ -50,6 +62,11 @@ class _Kept(msgspec.Struct):
 
 def settle(chosen: Folders, runtime: Path, memory: Path) -> Folders:
     """Return the folders to work with; `memory` is the file that keeps what the runtime said."""
+    if chosen.is_whole:
+        later = threading.Timer(LATER_S, compare, (chosen, runtime))
+        later.daemon = True
+        later.start()
+        return replace(chosen, primary=chosen.primary or chosen.conf)
     told = _ask(runtime, memory)
     conf, shim = chosen.conf, chosen.shim
     if (conf is None) != (shim is None):  # they belong together: the other one is the runtime's
@@ -62,6 +79,17 @@ def settle(chosen: Folders, runtime: Path, memory: Path) -> Folders:
     )
     _compare(settled, told)
     return settled
+
+
+def compare(chosen: Folders, runtime: Path) -> None:
+    """Say where the runtime looks elsewhere than in the chosen folders."""
+    try:
+        told = cri.cni_folders(runtime, timeout_s=PATIENCE_S)
+    except PolypodError as error:
+        log.warning("runtime.silent socket=%s cause=%r", runtime, error.cause)
+        return
+    _note(runtime, told)
+    _compare(chosen, told)
 
 
 def _ask(runtime: Path, memory: Path) -> CniFolders:
@@ -79,10 +107,14 @@ def _ask(runtime: Path, memory: Path) -> CniFolders:
             "an earlier answer" if known else "common habit",
         )
         return told
-    plugins = _joined(told.plugins)
-    log.info("runtime.folders socket=%s conf=%s plugins=%s", runtime, told.conf, plugins)
+    _note(runtime, told)
     _remember(runtime, told, memory)
     return told
+
+
+def _note(runtime: Path, told: CniFolders) -> None:
+    plugins = _joined(told.plugins)
+    log.info("runtime.folders socket=%s conf=%s plugins=%s", runtime, told.conf, plugins)
 
 
 def _joined(folders: tuple[Path, ...]) -> str:

@@ -36,7 +36,7 @@ class CniFolders:
         return self.conf is not None and bool(self.plugins)
 
 
-def cni_folders(path: Path) -> CniFolders:
+def cni_folders(path: Path, *, timeout_s: float = CALL_S) -> CniFolders:
     """Ask the runtime that listens at a socket.
 
     Raises:
@@ -44,7 +44,7 @@ def cni_folders(path: Path) -> CniFolders:
     """
     from polypod.kube import grpc
 
-    answer = grpc.call(path, STATUS, protobuf.render((1, 1)), timeout_s=CALL_S, limit=MAX_BYTES)
+    answer = grpc.call(path, STATUS, protobuf.render((1, 1)), timeout_s=timeout_s, limit=MAX_BYTES)
     found = of_status(answer)
     if not found.is_whole:
         found = of_crio(_crio_config(path))

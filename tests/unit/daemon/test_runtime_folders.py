@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from tests.grpc_server import GrpcServer
 
-from polypod.daemon.runtime_folders import Folders, settle
+from polypod.daemon import runtime_folders
+from polypod.daemon.runtime_folders import Folders, compare, settle
 from polypod.kube import cri
+from polypod.kube.cri import CniFolders
 from polypod.kube.protobuf import render
 
 
@@ -53,10 +56,8 @@ def test_what_was_chosen_wins_and_a_difference_is_said_with_a_hint(
     (node / "other").mkdir()
     chosen = Folders(conf=node / "other", shim=node / "other", path=("/x",))
 
-    found = settle(chosen, node / "sock", node / "memory")
+    compare(chosen, node / "sock")
 
-    assert (found.conf, found.shim, found.primary) == (node / "other",) * 3
-    assert found.path == ("/x",)
     said = [record.getMessage() for record in caplog.records]
     assert [line.split()[:2] for line in said] == [
         ["runtime.folder_differs", "what=configuration"],
@@ -106,3 +107,40 @@ def test_a_memory_that_makes_no_sense_is_none(node: Path, content: bytes) -> Non
     (node / "memory").write_bytes(content)
 
     assert settle(Folders(), node / "nobody", node / "memory").path == ("/opt/cni/bin",)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        Folders(conf=Path("/c"), shim=Path("/s"), path=("/p",)),
+        Folders(primary=Path("/c"), path=("/p",)),
+    ],
+    ids=["kept", "read"],
+)
+def test_when_everything_is_named_the_start_waits_for_no_runtime(
+    node: Path, chosen: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def note(path: Path, *, timeout_s: float = 0) -> CniFolders:
+        del path, timeout_s
+        asked.set()
+        return CniFolders(conf=Path("/c"), plugins=(Path("/s"),))
+
+    monkeypatch.setattr(cri, "cni_folders", note)
+    monkeypatch.setattr(runtime_folders, "LATER_S", 0.05)
+
+    found = settle(chosen, node / "sock", node / "memory")
+
+    assert found.primary == Path("/c")
+    assert (found.conf, found.shim, found.path) == (chosen.conf, chosen.shim, ("/p",))
+    assert not asked.is_set()
+    assert asked.wait(5)
+
+
+def test_a_runtime_that_cannot_be_compared_with_is_said(
+    node: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    compare(Folders(primary=Path("/c"), path=("/p",)), node / "nobody")
+
+    assert "runtime.silent" in caplog.text
