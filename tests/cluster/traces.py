@@ -11,7 +11,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,20 @@ from cluster import processes
 from cluster.place import Place
 from tests.cluster import agent
 from tests.cluster.kube import soon
+from tests.reading import SHARED_FILE, Reading
 
 from polypod.store.journal import SqliteJournal
 
 SHARED = ("t-", "node0", "cni0", "lo", "nodelocaldns")
 LEASES = Path("/var/lib/cni/networks")
 STATE = Path("/var/lib/polypod")
-SHARED_FILE = re.compile(r"lock|last_reserved_ip\.\d+")
 KUBE_PROXY = "kube-proxy"
 SOCKETS = 24
 """Kept connections come and go; more than so many sockets of an idle agent are a leak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traces:
+class Traces(Reading):
     """One look at the node."""
 
     links: Counter[str]
@@ -65,15 +65,6 @@ class Traces:
             cached=Counter(_files(Path("/var/lib/cni"), "results/*")),
             open_files=Counter(_open_files()),
         )
-
-    def difference(self, other: Traces) -> dict[str, str]:
-        """Return what is in only one of the two, by kind of trace."""
-        found: dict[str, str] = {}
-        for field in fields(self):
-            mine, theirs = getattr(self, field.name), getattr(other, field.name)
-            if mine != theirs:
-                found[field.name] = f"appeared {[*(theirs - mine)]}, vanished {[*(mine - theirs)]}"
-        return found
 
     @classmethod
     def wait_equal(cls, place: Place, before: Traces, seconds: float = 40) -> None:

@@ -10,18 +10,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.node import Node
 from tests.e2e.programs import output, wait_until
-
-SHARED_FILE = re.compile(r"lock|last_reserved_ip\.\d+")
+from tests.reading import SHARED_FILE, Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traces:
+class Traces(Reading):
     """One reading."""
 
     links: Counter[str]
@@ -37,15 +36,6 @@ class Traces:
     statuses: Counter[str]
     cached: Counter[str]
     open_files: Counter[str]
-
-    def difference(self, other: Traces) -> dict[str, str]:
-        """Return what is in only one of the two, by kind of trace."""
-        found: dict[str, str] = {}
-        for field in fields(self):
-            mine, theirs = getattr(self, field.name), getattr(other, field.name)
-            if mine != theirs:
-                found[field.name] = f"appeared {[*(theirs - mine)]}, vanished {[*(mine - theirs)]}"
-        return found
 
 
 def read(node: Node) -> Traces:
