@@ -31,7 +31,7 @@ _ENVIRONMENT = {
     "CNI_IFNAME": "eth0",
     "CNI_PATH": "/opt/cni/bin",
 }
-_PARSERS: tuple[Callable[[bytes], object], ...] = (
+PARSERS: tuple[Callable[[bytes], object], ...] = (
     links.parse,
     links.parse_port,
     links.identity_of,
@@ -56,7 +56,7 @@ def read_netlink(raw: bytes) -> None:
     """Read a datagram from the kernel: acknowledgements, links, addresses, routes."""
     with contextlib.suppress(PolypodError):
         for message, _ in netlink.messages(raw):
-            for parse in _PARSERS:
+            for parse in PARSERS:
                 with contextlib.suppress(PolypodError):
                     parse(message.body)
             for kind in (netlink.NLMSG_ERROR, netlink.NLMSG_DONE):

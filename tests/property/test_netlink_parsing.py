@@ -6,24 +6,17 @@ from collections.abc import Callable
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.fuzz import targets
 
 from polypod.errors import KernelError
-from polypod.kernel import links, netlink, routes
+from polypod.kernel import links, netlink
 from polypod.kernel.netlink import Message
 
 Parser = Callable[[bytes], object]
 
 PARSERS: tuple[Parser, ...] = (
-    links.parse,
-    links.parse_port,
-    links.identity_of,
+    *targets.PARSERS,
     links.index_of,
-    links.name_of,
-    links.peer_of,
-    links.group_of,
-    routes.parse_address,
-    routes.device_of,
-    lambda body: routes.parse_route(body, {}),
     lambda raw: list(netlink.messages(raw)),
     lambda raw: list(netlink.each_attribute(raw)),
 )

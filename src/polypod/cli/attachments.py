@@ -111,15 +111,8 @@ def delete(
     The namespace may be gone already. What a container runtime attached is left alone, unless
     --container-id names it.
     """
-    for container, ifname, netns in _find(place, words, networks, container_id):
-        call = HandCall(
-            command=Command.DEL,
-            stdin=Wanted().stdin(),
-            container_id=container,
-            netns=netns,
-            ifname=ifname,
-        )
-        carry.carry(call, place)
+    for found in _find(place, words, networks, container_id):
+        _carry(Command.DEL, found, place)
 
 
 @click.command(
@@ -138,17 +131,10 @@ def check_(
     place: Place, words: tuple[str, ...], networks: tuple[str, ...], container_id: str
 ) -> None:
     """Compare a network namespace with what was attached to it, by hand or by a runtime."""
-    found = _find(place, words, networks, container_id, only_by_hand=False)
-    for container, ifname, netns in found:
-        call = HandCall(
-            command=Command.CHECK,
-            stdin=Wanted().stdin(),
-            container_id=container,
-            netns=netns,
-            ifname=ifname,
-        )
-        carry.carry(call, place)
-    if not found:
+    there = _find(place, words, networks, container_id, only_by_hand=False)
+    for found in there:
+        _carry(Command.CHECK, found, place)
+    if not there:
         raise UnknownContainerError(
             f"nothing is attached to {words[-1]}", hint="`polypod ps` shows what is attached"
         )
@@ -185,14 +171,20 @@ def gc(place: Place, valid: tuple[str, ...], dry_run: bool) -> None:  # noqa: FB
         click.echo(f"{record.ifname} of {record.display_name} in {record.netns}")
     containers = {record.container_id: record for record in stale}
     for container_id, record in () if dry_run else containers.items():
-        call = HandCall(
-            command=Command.DEL,
-            stdin=Wanted().stdin(),
-            container_id=container_id,
-            netns=record.netns,
-            ifname=record.ifname,
-        )
-        carry.carry(call, place)
+        _carry(Command.DEL, (container_id, record.ifname, record.netns), place)
+
+
+def _carry(command: Command, found: tuple[str, str, str], place: Place) -> None:
+    """Carry out a command for what was attached: container, interface and namespace."""
+    container_id, ifname, netns = found
+    call = HandCall(
+        command=command,
+        stdin=Wanted().stdin(),
+        container_id=container_id,
+        netns=netns,
+        ifname=ifname,
+    )
+    carry.carry(call, place)
 
 
 def _read(

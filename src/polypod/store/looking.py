@@ -7,7 +7,6 @@ with two interfaces in one network is shown two addresses.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from polypod.errors import InvalidConfigError
 from polypod.store.leases import LeaseFiles
 from polypod.store.roots import Roots
+from polypod.store.shelf import is_address
 
 MAX_BYTES = 1 << 16
 
@@ -68,7 +68,7 @@ class LookingPool:
             names = os.listdir(self._folder)
         except OSError:
             return []
-        return [name for name in names if _is_address(name)]
+        return [name for name in names if is_address(name)]
 
     def _content(self, name: str) -> str | None:
         try:
@@ -81,14 +81,6 @@ class LookingPool:
             return None
         finally:
             os.close(fd)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 class LookingPools:

@@ -132,7 +132,7 @@ class Shelf:
         except OSError as error:
             raise StorageError(f"lease folder: {error.strerror}") from error
         for name in names:
-            if _is_address(name):
+            if is_address(name):
                 self.note(name, self.content(name))
         self._is_read = True
 
@@ -319,7 +319,8 @@ class FilePool:
         return tuple(freed)
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
+    """Return whether a file of a network's folder is an address's."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
