@@ -53,7 +53,7 @@ def write_primary(place: Place, folder: Path) -> None:
             "type": "bridge",
             "bridge": "cni0",
             "isGateway": True,
-            "ipMasq": True,
+            # No ipMasq: its DEL leaves the rules when the pod's namespace is gone already.
             "ipam": {
                 "type": "host-local",
                 "dataDir": str(place.root / "ipam"),
