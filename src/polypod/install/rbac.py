@@ -44,19 +44,7 @@ def cluster_role(values: Values) -> dict[str, object]:
 
 def cluster_role_binding(values: Values) -> dict[str, object]:
     """Return who has these rights."""
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": values.name},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": values.name,
-        },
-        "subjects": [
-            {"kind": "ServiceAccount", "name": values.name, "namespace": values.namespace}
-        ],
-    }
+    return _binding("ClusterRole", {"name": values.name}, values)
 
 
 def own_role(values: Values) -> dict[str, object]:
@@ -78,15 +66,16 @@ def own_role(values: Values) -> dict[str, object]:
 
 def own_role_binding(values: Values) -> dict[str, object]:
     """Return who has that right."""
+    return _binding("Role", {"name": values.name, "namespace": values.namespace}, values)
+
+
+def _binding(role: str, metadata: dict[str, str], values: Values) -> dict[str, object]:
+    """Return what gives the agent's account the role of its own name."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": values.name, "namespace": values.namespace},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "Role",
-            "name": values.name,
-        },
+        "kind": f"{role}Binding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": values.name},
         "subjects": [
             {"kind": "ServiceAccount", "name": values.name, "namespace": values.namespace}
         ],
