@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import random
 import socket
 import ssl
@@ -25,7 +26,7 @@ from polypod.kube.access import Access, Trust
 REQUEST_S = 10.0
 SILENCE_MS = 30_000
 """TCP_USER_TIMEOUT: how long unacknowledged bytes may be out before the peer counts as gone."""
-MAX_ANSWER = 16 << 20
+MAX_ANSWER = 8 << 20
 MAX_LINE = 4 << 20
 """An object of the API is at most 1.5 MiB in etcd."""
 CHUNK = 1 << 16
@@ -308,12 +309,10 @@ def _refusal(status: int, body: bytes) -> ApiError:
 
 def _whole(response: http.client.HTTPResponse, sock: socket.socket | None, until: float) -> bytes:
     """Read an answer to its end: not for ever, and not more than memory is for."""
-    parts: list[bytes] = []
-    size = 0
+    whole = io.BytesIO()  # its value is not copied, as parts that are joined would be
     while part := response.read1(CHUNK):
-        parts.append(part)
-        size += len(part)
-        if size > MAX_ANSWER:
+        whole.write(part)
+        if whole.tell() > MAX_ANSWER:
             raise TooLongError(f"API server: an answer is longer than {MAX_ANSWER >> 20} MiB")
         left_s = until - time.monotonic()
         if left_s <= 0:
@@ -322,7 +321,7 @@ def _whole(response: http.client.HTTPResponse, sock: socket.socket | None, until
             sock.settimeout(left_s)
     if response.length:
         raise TryAgainError("API server: an answer was cut off")
-    return b"".join(parts)
+    return whole.getvalue()
 
 
 def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from polypod.nad.definition import Definition
 
 log = logging.getLogger("polypod.kube")
 MAX_OBJECT = 256 << 10
-MAX_TOGETHER = 12 << 20
+MAX_TOGETHER = 8 << 20
 OVERHEAD = 600
 """What an object takes beside its texts, about."""
 Item = TypeVar("Item", Pod, Definition)

@@ -23,7 +23,7 @@ from polypod.nad.definition import Definition
 log = logging.getLogger("polypod.kube")
 VERSION = 1
 EVERY_S = 10.0
-MOST_BYTES = 4 << 20
+MOST_BYTES = 2 << 20
 """Texts of pods and definitions together; what does not fit is asked of the API server."""
 
 
