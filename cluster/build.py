@@ -131,12 +131,12 @@ def containerd() -> Job:
 
 
 def multus() -> Job:
-    """Return the job that builds the reference meta-plugin, thick."""
+    """Return the job that builds the reference meta-plugin, thin."""
     module = "gopkg.in/k8snetworkplumbingwg/multus-cni.v4"
     return Job(
         folder=versions.multus(),
         requires=((module, f"v{versions.MULTUS}"),),
-        packages=tuple(f"{module}/cmd/{name}" for name in ("multus-daemon", "multus-shim")),
+        packages=(f"{module}/cmd/multus",),
     )
 
 

@@ -19,7 +19,7 @@ from polypod.doctor import node as nodes
 from polypod.doctor.facts import Facts
 from polypod.errors import PolypodError
 from polypod.install import aside, switching
-from polypod.install.platforms import PLATFORMS
+from polypod.install.platforms import PLATFORMS, Platform
 from polypod.install.values import Values
 from polypod.kube import kubeconfig as kubeconfigs
 from polypod.kube.client import Client
@@ -68,6 +68,9 @@ _conf_dir = click.option(
     show_default=True,
     help="Where nodes keep their folders; Multus's own volumes win.",
 )
+@click.option("--cni-bin", help="The runtime's folder of plugins, if it is another.")
+@click.option("--cni-conf", help="The runtime's folder of configurations, likewise.")
+@click.option("--kubelet", help="The kubelet's folder, likewise.")
 @click.option("--all", "everything", is_flag=True, help="List what stays the same, too.")
 @output_option
 @click.pass_context
@@ -82,6 +85,9 @@ def migrate(  # noqa: PLR0913 - one argument an option
     image: str | None,
     namespace: str,
     platform: str,
+    cni_bin: str | None,
+    cni_conf: str | None,
+    kubelet: str | None,
     everything: bool,
     output: str,
 ) -> None:
@@ -95,17 +101,17 @@ def migrate(  # noqa: PLR0913 - one argument an option
         return
     try:
         facts = _facts(kubeconfig, context_name, manifests)
-        values = _values(
-            facts, Values(image=image or Values().image, namespace=namespace), platform
-        )
+        chosen = _platform(cutover.kept(facts), platform, cni_bin, cni_conf, kubelet)
+        wanted = Values(image=image or Values().image, namespace=namespace, platform=chosen)
         if node is not None:
             facts = nodes.added(
                 facts,
                 node,
-                conf=values.platform.cni_conf,
-                plugins=values.platform.cni_bin,
+                conf=chosen.cni_conf,
+                plugins=chosen.cni_bin,
                 cache=cutover.kept(facts).settings.cni_dir or CACHE,
             )
+        values = _values(cutover.kept(facts), wanted)
         found = _report(facts)
     except PolypodError as error:
         click.echo(f"polypod: {error.cause}\n  hint: {error.hint}", err=True)
@@ -145,17 +151,27 @@ def _facts(kubeconfig: Path | None, context: str, manifests: Path | None) -> Fac
         client.close()
 
 
-def _values(facts: Facts, values: Values, platform: str) -> Values:
-    """Return the new installation's values: folders and isolation as Multus had them."""
-    kept, known = cutover.kept(facts), PLATFORMS[platform]
+def _platform(
+    kept: cutover.Kept,
+    name: str,
+    cni_bin: str | None,
+    cni_conf: str | None,
+    kubelet: str | None,
+) -> Platform:
+    """Return where nodes keep their folders: as options say, else as Multus had them mounted."""
+    known = PLATFORMS[name]
+    return replace(
+        known,
+        cni_bin=cni_bin or kept.plugin_folder or known.cni_bin,
+        cni_conf=cni_conf or kept.configuration_folder or known.cni_conf,
+        kubelet=kubelet or kept.kubelet_folder or known.kubelet,
+    )
+
+
+def _values(kept: cutover.Kept, values: Values) -> Values:
+    """Return the new installation's values: isolation and log as Multus had them."""
     return replace(
         values,
-        platform=replace(
-            known,
-            cni_bin=kept.plugin_folder or known.cni_bin,
-            cni_conf=kept.configuration_folder or known.cni_conf,
-            kubelet=kept.kubelet_folder or known.kubelet,
-        ),
         namespace_isolation=kept.settings.namespace_isolation,
         global_namespaces=",".join(kept.settings.global_namespaces),
         log_level=kept.settings.log_level,
