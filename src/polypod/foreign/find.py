@@ -27,9 +27,11 @@ def find(type_: str, path: tuple[str, ...]) -> Path:
     if not path:
         raise NotStartedError("no paths provided")
     for folder in path:
-        candidate = Path(folder) / type_
-        if folder.startswith("/") and candidate.is_file() and os.access(candidate, os.X_OK):
-            return candidate
+        candidate = f"{folder}/{type_}"  # looked for by every ADD, and mostly not there
+        if folder.startswith("/") and os.access(candidate, os.X_OK):
+            executable = Path(candidate)
+            if executable.is_file():
+                return executable
     raise NotStartedError(
         f"failed to find plugin {quoted(type_[:100])} in path [{' '.join(path)}]",
         hint="install it there, or use a built-in type",
