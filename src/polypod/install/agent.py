@@ -115,7 +115,8 @@ def _arguments(values: Values) -> list[str]:
         f"--config={settings.FOLDER}/{settings.FILE}",
         f"--shim-dir={values.platform.cni_bin}",
         f"--conf-dir={values.platform.cni_conf}",
-        f"--runtime-mounts={values.platform.runtime_socket}",
+        # Its mounts for foreign plugins; every folder is named, so it is only compared with.
+        f"--runtime-socket={values.platform.runtime_socket}",
         f"--stand-by={STAND_BY_S}",
         f"--metrics=$(NODE_IP):{values.metrics_port}",
     ]
