@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from ipaddress import ip_interface
+
+from tests.unit.plugins.calls import plugin_call
 
 from polypod.cni.result import IPConfig, Result
 from polypod.plan import ops as op
@@ -12,23 +13,12 @@ from polypod.plugins._shape import Call
 from polypod.plugins.bridge import Bridge
 
 PLUGIN = Bridge()
-BASE = Call(
-    container_id="dummy",
-    ifname="eth0",
-    netns="/run/netns/a",
-    network="mynet",
-    cni_version="1.0.0",
-    config={"bridge": "br0"},
-    seed="0a1b2c3d",
-)
 V4 = Result(ips=(IPConfig(address=ip_interface("10.1.2.2/24")),))
 HOST_LOCAL = {"type": "host-local", "subnet": "10.1.2.0/24"}
 
 
 def bridge_call(config: dict[str, object], arguments: str = "") -> Call:
-    return dataclasses.replace(
-        BASE, notes={}, config={"bridge": "br0", **config}, arguments=arguments
-    )
+    return plugin_call({"bridge": "br0", **config}, arguments)
 
 
 def planned(

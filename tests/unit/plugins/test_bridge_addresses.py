@@ -6,7 +6,8 @@ from ipaddress import ip_address, ip_interface
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.plugins.bridge_call import BASE, HOST_LOCAL, V4, bridge_call, only, planned
+from tests.unit.plugins.bridge_call import HOST_LOCAL, V4, bridge_call, only, planned
+from tests.unit.plugins.calls import SEED
 
 from polypod.cni.result import IPConfig, Result, Route
 from polypod.errors import PluginError
@@ -38,7 +39,7 @@ def test_a_default_gateway_gives_address_route_and_forwarding_in_this_order(_row
         ),
     )
     assert ops[3] == op.AddGateway(link="br0", address="10.1.2.1/24")
-    assert isinstance(ops[0], op.AddBridge) and ops[0].mac == derived(BASE.seed, "br0")
+    assert isinstance(ops[0], op.AddBridge) and ops[0].mac == derived(SEED, "br0")
 
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="C6")])

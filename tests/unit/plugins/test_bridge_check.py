@@ -7,7 +7,8 @@ from ipaddress import ip_address, ip_interface
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.plugins.bridge_call import BASE, PLUGIN, V4, bridge_call, planned
+from tests.unit.plugins.bridge_call import PLUGIN, V4, bridge_call, planned
+from tests.unit.plugins.calls import NETNS
 
 from polypod.cni.result import Interface, IPConfig, Result, Route
 from polypod.errors import PluginError
@@ -31,7 +32,7 @@ MADE = Result(
     interfaces=(
         Interface(name="br0", mac=BRIDGE.mac),
         Interface(name=OUTER.name, mac=OUTER.mac),
-        Interface(name="eth0", mac=INNER.mac, sandbox=BASE.netns),
+        Interface(name="eth0", mac=INNER.mac, sandbox=NETNS),
     ),
     ips=(IPConfig(address=ip_interface("10.1.2.2/24"), gateway=ip_address("10.1.2.1")),),
     routes=(Route(dst=ip_interface("0.0.0.0/0"), gw=ip_address("10.1.2.1")),),

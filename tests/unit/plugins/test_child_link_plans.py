@@ -7,6 +7,7 @@ from ipaddress import ip_interface
 
 import pytest
 from msgspec.structs import replace
+from tests.unit.plugins.calls import plugin_call
 
 from polypod.cni.result import Interface, IPConfig, Result, Route
 from polypod.errors import PluginError
@@ -17,23 +18,9 @@ from polypod.plugins.ipvlan import Ipvlan
 from polypod.plugins.loopback import Loopback
 from polypod.plugins.macvlan import Macvlan
 
-pytestmark = pytest.mark.unit
 PARENT = Link(name="eth9", index=7, mtu=1500)
 LEASE = Result(ips=(IPConfig(address=ip_interface("10.1.2.2/24")),))
 IPAM = {"type": "host-local"}
-
-
-def _call(config: dict[str, object], arguments: str = "", prev: Result | None = None) -> Call:
-    return Call(
-        container_id="dummy",
-        ifname="eth0",
-        netns="/run/netns/a",
-        network="mynet",
-        cni_version="1.0.0",
-        config=config,
-        arguments=arguments,
-        prev_result=prev,
-    )
 
 
 def _plan(
@@ -51,7 +38,7 @@ def _plan(
     ],
 )
 def test_a_macvlan_is_made_and_announces_itself(config: dict[str, object], where: Where) -> None:
-    call = _call(config)
+    call = plugin_call(config)
     assert Macvlan().reads(call) == (MasterQuery(where, str(config.get("master", ""))),)
     assert _plan(Macvlan(), call, LEASE) == (
         op.AddMacvlan(ifname="eth0", parent="eth9", parent_where=where),
@@ -68,7 +55,7 @@ def test_a_macvlan_is_made_and_announces_itself(config: dict[str, object], where
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="D18")])
 def test_without_addresses_a_macvlan_only_goes_up(_row: None) -> None:
-    assert _plan(Macvlan(), _call({}), None)[1] == op.Configure(ifname="eth0")
+    assert _plan(Macvlan(), plugin_call({}), None)[1] == op.Configure(ifname="eth0")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +76,7 @@ def test_without_addresses_a_macvlan_only_goes_up(_row: None) -> None:
 def test_the_mac_comes_from_the_first_that_asks(
     config: dict[str, object], arguments: str, mac: str
 ) -> None:
-    made = _plan(Macvlan(), _call(config, arguments), None)[0]
+    made = _plan(Macvlan(), plugin_call(config, arguments), None)[0]
     assert isinstance(made, op.AddMacvlan)
     assert made.mac == mac
 
@@ -130,7 +117,7 @@ def test_what_cannot_be_made_is_refused(
     plugin: Plugin, config: dict[str, object], parent: Link | None, text: str
 ) -> None:
     with pytest.raises(PluginError) as caught:
-        _plan(plugin, _call({**config, "ipam": IPAM}), LEASE, parent)
+        _plan(plugin, plugin_call({**config, "ipam": IPAM}), LEASE, parent)
     assert caught.value.cause == text
 
 
@@ -138,7 +125,7 @@ def test_what_cannot_be_made_is_refused(
     "plugin", [pytest.param(Macvlan(), id="D3"), pytest.param(Ipvlan(), id="E7")]
 )
 def test_del_needs_nothing_but_the_name(plugin: Plugin) -> None:
-    call = _call({"mode": "nonsense"})
+    call = plugin_call({"mode": "nonsense"})
     assert plugin.plan_del(call) == (op.DeleteLink(ifname="eth0"),)
     assert plugin.plan_del(dataclasses.replace(call, notes={}, netns="")) == ()
 
@@ -146,7 +133,7 @@ def test_del_needs_nothing_but_the_name(plugin: Plugin) -> None:
 @pytest.mark.parametrize("_row", [pytest.param(None, id="D21")])
 def test_a_route_keeps_table_and_priority(_row: None) -> None:
     route = Route(dst=ip_interface("30.0.0.0/8"), priority=33, table=500, mtu=1300)
-    configure = _plan(Macvlan(), _call({}), replace(LEASE, routes=(route,)))[1]
+    configure = _plan(Macvlan(), plugin_call({}), replace(LEASE, routes=(route,)))[1]
     assert isinstance(configure, op.Configure)
     assert configure.routes == (op.RouteSpec(dst="30.0.0.0/8", priority=33, table=500),)
 
@@ -161,13 +148,13 @@ def test_a_route_keeps_table_and_priority(_row: None) -> None:
     ],
 )
 def test_an_ipvlan_is_made(config: dict[str, object], mode: str) -> None:
-    made = _plan(Ipvlan(), _call({**config, "ipam": IPAM}), LEASE)[0]
+    made = _plan(Ipvlan(), plugin_call({**config, "ipam": IPAM}), LEASE)[0]
     assert made == op.AddIpvlan(ifname="eth0", parent="eth9", mode=mode)
 
 
 def test_a_chained_ipvlan_takes_parent_and_addresses_from_before() -> None:
     prev = replace(LEASE, interfaces=(Interface(name="eth9"),))
-    call = _call({}, prev=prev)
+    call = plugin_call({}, prev=prev)
     assert Ipvlan().reads(call) == (MasterQuery(Where.HOST, "eth9"),)
     configure = _plan(Ipvlan(), call, None)[1]
     assert isinstance(configure, op.Configure)
@@ -176,7 +163,7 @@ def test_a_chained_ipvlan_takes_parent_and_addresses_from_before() -> None:
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="B1")])
 def test_loopback_goes_up_and_reports_its_addresses(_row: None) -> None:
-    call, plugin = _call({}), Loopback()
+    call, plugin = plugin_call({}), Loopback()
     ops = plugin.plan_add(call, Facts(), None)
     assert ops == (op.SetLink(where=Where.SANDBOX, name="lo", up=True),)
     both = (Address(address="127.0.0.1/8"), Address(address="::1/128"))
@@ -189,7 +176,7 @@ def test_loopback_goes_up_and_reports_its_addresses(_row: None) -> None:
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="B3")])
 def test_loopback_goes_down_and_check_says_so(_row: None) -> None:
-    call, plugin = _call({}), Loopback()
+    call, plugin = plugin_call({}), Loopback()
     assert plugin.plan_del(call) == (op.SetLink(where=Where.SANDBOX, name="lo", up=False),)
     down = Facts({LinkQuery(Where.SANDBOX, "lo"): Link(name="lo", index=1)})
     with pytest.raises(PluginError, match="loopback interface is down"):
@@ -198,9 +185,9 @@ def test_loopback_goes_down_and_check_says_so(_row: None) -> None:
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="B4")])
 def test_loopback_del_without_a_sandbox_does_nothing(_row: None) -> None:
-    assert Loopback().plan_del(dataclasses.replace(_call({}), notes={}, netns="")) == ()
+    assert Loopback().plan_del(dataclasses.replace(plugin_call({}), notes={}, netns="")) == ()
 
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="B6")])
 def test_loopback_passes_on_what_came_before(_row: None) -> None:
-    assert Loopback().result(_call({}, prev=LEASE), (), Facts(), None) == LEASE
+    assert Loopback().result(plugin_call({}, prev=LEASE), (), Facts(), None) == LEASE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from tests.unit.plugins.calls import plugin_call
 
 from polypod.cni.result import Interface, Result
 from polypod.errors import PluginError
@@ -13,7 +14,6 @@ from polypod.plan.facts import Facts, Link, LinkQuery, SysctlQuery, Where
 from polypod.plugins._shape import Call
 from polypod.plugins.tuning import Tuning
 
-pytestmark = pytest.mark.unit
 PREV = Result(interfaces=(Interface(name="dummy0"), Interface(name="eth0", mac="old")))
 LINK = Link(name="eth0", index=2, mac="02:00:00:00:00:01", mtu=1500, tx_queue_len=1000)
 
@@ -24,16 +24,7 @@ def _call(
     ifname: str = "eth0",
     prev: Result | None = PREV,
 ) -> Call:
-    return Call(
-        container_id="dummy",
-        ifname=ifname,
-        netns="/run/netns/a",
-        network="mynet",
-        cni_version="1.0.0",
-        config=config,
-        arguments=arguments,
-        prev_result=prev,
-    )
+    return plugin_call(config, arguments, ifname=ifname, prev=prev)
 
 
 def _facts(call: Call) -> Facts:
