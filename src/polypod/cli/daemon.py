@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from polypod.daemon.options import Options
 from polypod.errors import PolypodError
 from polypod.nad import node_settings
 from polypod.nad.node_settings import NodeSettings, Reading
+
+Add: TypeAlias = Callable[..., argparse.Action]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,7 +23,13 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="polypod daemon", description="Serve this node's pods with networks."
     )
-    add = options.add_argument
+    for group in (_own_files, _plugins, _serving, _pods, _node):
+        group(options.add_argument)
+    return options
+
+
+def _own_files(add: Add) -> None:
+    """Where it keeps things, and what it reads instead of a cluster."""
     add("--socket", type=Path, default=Path("/run/polypod/polypod.sock"), help="the shim's socket")
     add("--state", type=Path, default=Path("/var/lib/polypod"), help="journal and spool")
     add("--manifests", type=Path, help="folder of NetworkAttachmentDefinition and Pod YAML")
@@ -36,6 +46,10 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--data-root", type=Path, help="one more root under which a network's dataDir may lie")
     add("--spool", type=Path, help="where the shim keeps DELs (default: STATE/spool)")
+
+
+def _plugins(add: Add) -> None:
+    """Where foreign plugins are, and whose mounts they run in."""
     add(
         "--path",
         help="where foreign plugins are, colon separated (default: the file's binDir, or the"
@@ -53,6 +67,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="SOCKET",
         help="only the latter: the runtime at this socket is asked nothing",
     )
+
+
+def _serving(add: Add) -> None:
+    """How it serves."""
     add("--metrics", default="", metavar="HOST:PORT", help="serve /metrics, /healthz, /readyz")
     add("--threads", type=int, default=32, help="threads that accept (default 32, at least 4)")
     add(
@@ -62,6 +80,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="ask a running daemon to let go, and wait so long for its place (default: refuse)",
     )
+
+
+def _pods(add: Add) -> None:
+    """Which networks pods may use, and who tells of pods."""
     add(
         "--namespace-isolation",
         action=argparse.BooleanOptionalAction,
@@ -80,6 +102,10 @@ def parser() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="start pods that were known before while the API server is away (default: yes)",
     )
+
+
+def _node(add: Add) -> None:
+    """What the node has: its CNI folders, its kubelet, its log."""
     add("--conf-dir", type=Path, help="the node's CNI folder: find the primary, keep our file")
     add("--shim-dir", type=Path, help="where the runtime looks for plugins: keep the shim there")
     add(
@@ -99,7 +125,6 @@ def parser() -> argparse.ArgumentParser:
         choices=["debug", "info", "warning", "error"],
         help="how much the log says (default: info)",
     )
-    return options
 
 
 def main(words: list[str]) -> int:
