@@ -6,6 +6,7 @@ bridge_check.py. The bridge itself belongs to nobody alone and is never removed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -131,7 +132,7 @@ def _link_ops(call: Call, settings: Settings, facts: Facts) -> tuple[Op, ...]:
     if settings.spoof_check and not mac:
         mac = mac_choice.derived(call.container_id, call.ifname)
     host_name = _host_name(call)
-    ops: list[Op] = [
+    return (
         op.AddBridge(
             name=name,
             mtu=settings.mtu,
@@ -148,23 +149,22 @@ def _link_ops(call: Call, settings: Settings, facts: Facts) -> tuple[Op, ...]:
             hairpin=settings.hairpin,
             isolated=settings.isolated,
         ),
-    ]
+        *_port_ops(call, settings, host_name, mac),
+    )
+
+
+def _port_ops(call: Call, settings: Settings, port: str, mac: str) -> Iterator[Op]:
     if settings.vlan or settings.trunk:
-        ops.append(
-            op.SetPortVlans(
-                port=host_name,
-                pvid=settings.vlan or 1,
-                tagged=settings.trunk or (),
-                clear=not settings.keep_vlans,
-            )
+        yield op.SetPortVlans(
+            port=port,
+            pvid=settings.vlan or 1,
+            tagged=settings.trunk or (),
+            clear=not settings.keep_vlans,
         )
     if settings.spoof_check:
-        ops.append(
-            op.AddSpoofCheck(
-                port=host_name, container_id=call.container_id, ifname=call.ifname, mac=mac
-            )
+        yield op.AddSpoofCheck(
+            port=port, container_id=call.container_id, ifname=call.ifname, mac=mac
         )
-    return tuple(ops)
 
 
 def _lease_ops(call: Call, settings: Settings, facts: Facts, lease: Result) -> tuple[Op, ...]:
