@@ -1,4 +1,4 @@
-"""ADD: what it leaves in the world, and that it leaves nothing when it fails."""
+"""ADD: what it leaves in the world, which plugins serve it, and whom it refuses."""
 
 from __future__ import annotations
 
@@ -6,41 +6,12 @@ import json
 import threading
 
 import pytest
+from tests.unit.engine.failing import fails, left
 
 from polypod.engine import attach
 from polypod.engine.doors import Caller
-from polypod.errors import (
-    ConflictError,
-    ForeignError,
-    InvalidConfigError,
-    InvalidNetnsError,
-    PluginError,
-    PolypodError,
-)
-from polypod.plan import ops
-from polypod.plan.foreign import ForeignCall
-from polypod.testing.node import CONFIG, Node, Sandbox
-
-
-def left(node: Node) -> dict[str, object]:
-    """Everything that a failed ADD must not leave behind."""
-    return {
-        "world": node.world.seen(),
-        "leases": node.pools.held(),
-        "records": node.journal.all(),
-        "status": node.status.texts,
-        "backups": node.backups.contents,
-    }
-
-
-NOTHING: dict[str, object] = {"leases": {}, "records": (), "status": {}, "backups": {}}
-
-
-def fails(node: Node, pod: Sandbox, text: str = "") -> PolypodError:
-    with pytest.raises(PolypodError) as raised:
-        node.add(pod)
-    assert text in raised.value.cause
-    return raised.value
+from polypod.errors import ConflictError, ForeignError, InvalidConfigError, InvalidNetnsError
+from polypod.testing.node import CONFIG, Node
 
 
 def test_each_network_is_an_interface_in_the_order_of_the_annotation(node: Node) -> None:
@@ -69,87 +40,6 @@ def test_a_pod_without_networks_and_primary_is_answered_and_left_as_it_is(node: 
     assert answer["interfaces"] == [{"name": "eth0", "sandbox": pod.netns}]
     assert list(node.world.sandboxes[pod.netns].links) == ["lo"]
     assert node.status.texts == {}
-
-
-@pytest.mark.parametrize(
-    "op",
-    [
-        ops.AddMacvlan,
-        ops.Configure,
-        ops.AddBridge,
-        ops.AddVeth,
-        ops.AddMasquerade,
-        ops.WaitOperUp,
-        ops.SetLink,
-        ops.WriteSysctl,
-    ],
-)
-def test_a_refused_op_leaves_nothing_behind(node: Node, op: type[ops.KernelOp]) -> None:
-    pod = node.add_pod("default", "p", networks="tuned,br,mv")
-    keeper = node.add_pod("default", "keeper", networks="br")
-    node.add(keeper)  # the bridge is there: shared, and not ours to take away
-    before = left(node)
-    node.kernel.refuse[op] = PluginError("the kernel says no")
-
-    fails(node, pod, "the kernel says no")
-
-    assert left(node) == before
-
-
-def test_a_refused_gateway_leaves_nothing_behind_but_the_bridge(node: Node) -> None:
-    pod = node.add_pod("default", "p", networks="tuned,br,mv")
-    before = left(node)
-    node.kernel.refuse[ops.AddGateway] = PluginError("the kernel says no")
-
-    fails(node, pod, "the kernel says no")
-
-    after = left(node)
-    assert {**after, "world": None} == {**before, "world": None}
-    assert list(node.world.sandboxes[pod.netns].links) == ["lo"]
-    assert "br0" in node.world.host.links
-
-
-@pytest.mark.parametrize("networks", ["mv,bad", "br,mv,bad", "other,tuned,bad"])
-def test_a_later_network_takes_the_earlier_ones_back(node: Node, networks: str) -> None:
-    node.source.add_definition(
-        "default", "bad", '{"cniVersion":"1.0.0","type":"macvlan","master":"none"}'
-    )
-    pod = node.add_pod("default", "p", networks=networks)
-
-    error = fails(node, pod, "Link not found")
-
-    assert error.cause.startswith('[default/p/:bad]: error adding container to network "bad": ')
-    assert {key: value for key, value in left(node).items() if key != "world"} == NOTHING
-    assert list(node.world.sandboxes[pod.netns].links) == ["lo"]
-    assert node.world.rules == set()
-
-
-def test_a_foreign_plugin_that_ran_is_taken_back_and_one_that_did_not_is_not(node: Node) -> None:
-    node.source.add_definition("default", "gone", '{"cniVersion":"1.0.0","type":"not-there"}')
-    pod = node.add_pod("default", "p", networks="other,gone")
-
-    fails(node, pod, 'failed to find plugin "not-there"')
-
-    assert [(call.command, call.type) for call in node.foreign.calls] == [
-        ("ADD", "vendor"),
-        ("DEL", "vendor"),
-    ]
-
-
-def test_a_failing_undo_is_told_and_kept_for_the_delete(node: Node) -> None:
-    def script(call: ForeignCall) -> bytes:
-        raise ForeignError("still busy" if call.command == "DEL" else "no room")
-
-    pod = node.add_pod("default", "p", networks="mv,other")
-    node.foreign.add("vendor", script)
-
-    error = fails(node, pod, "no room")
-
-    assert error.__notes__ == ["undo: still busy"]
-    assert [record.ifname for record in node.journal.all()] == ["net2"]
-    node.foreign.add("vendor")
-    node.delete(pod)
-    assert node.journal.all() == ()
 
 
 def test_a_second_add_of_a_container_is_refused_and_changes_nothing(node: Node) -> None:
@@ -248,17 +138,6 @@ def test_the_answer_is_in_the_callers_version(node: Node, version: str) -> None:
     assert "10.1.0.2/24" in json.dumps(answer)
 
 
-def test_an_answer_that_the_callers_version_cannot_say_leaves_nothing_behind(node: Node) -> None:
-    pod = node.add_pod("default", "p", networks="other")
-    before = left(node)
-
-    with pytest.raises(PluginError, match="no valid IP addresses"):
-        node.add(pod, {**CONFIG, "cniVersion": "0.2.0"})
-
-    assert left(node) == before
-    assert node.foreign.told("DEL") == ["vendor"]
-
-
 def test_the_primary_takes_the_hosts_plugin_and_a_secondary_the_built_in(node: Node) -> None:
     node.networks.raw = b'{"cniVersion":"1.0.0","name":"cbr0","type":"bridge","bridge":"cni0"}'
     node.foreign.add("bridge", b'{"cniVersion":"1.0.0"}')
@@ -345,48 +224,3 @@ def test_cni_args_of_the_annotation_reach_the_plugin(node: Node) -> None:
     pod = node.add_pod("default", "p", networks=asked)
 
     assert node.add(pod)["ips"] == [{"address": "10.7.0.7/24", "interface": 0}]
-
-
-def test_two_networks_that_fail_together_are_both_told(node: Node) -> None:
-    node.kernel.refuse[ops.AddMacvlan] = PluginError("no")
-    node.kernel.refuse[ops.AddVeth] = ForeignError("nor this")
-    pod = node.add_pod("default", "p", networks="mv,br")
-
-    error = fails(node, pod, '"mv": no')
-
-    assert "nor this" in error.__notes__
-
-
-def test_a_door_that_breaks_in_the_middle_leaves_nothing_behind(node: Node) -> None:
-    """Nobody knows what a send did that was never answered, so all of it is taken back."""
-    pod = node.add_pod("default", "p", networks="mv,fixed")
-    before = left(node)
-
-    def breaks(stop: str) -> None:
-        if stop == "kernel.configure_links 2":
-            raise InvalidNetnsError("the namespace cannot be entered")
-
-    node.trace.watch = breaks
-
-    fails(node, pod, "the namespace cannot be entered")
-
-    node.trace.watch = None
-    assert left(node) == before
-
-
-def test_a_defect_in_the_middle_is_cleaned_up_by_the_delete(node: Node) -> None:
-    pod = node.add_pod("default", "p", networks="mv,tuned,other")
-
-    def breaks(stop: str) -> None:
-        if stop == "kernel.apply SetLink":
-            raise KeyError(stop)
-
-    node.trace.watch = breaks
-    with pytest.raises(KeyError):
-        node.add(pod)
-    node.trace.watch = None
-
-    node.delete(pod)
-
-    assert {key: value for key, value in left(node).items() if key != "world"} == NOTHING
-    assert list(node.world.sandboxes[pod.netns].links) == ["lo"]
