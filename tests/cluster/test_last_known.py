@@ -25,7 +25,7 @@ def serves(kube: Kube) -> bool:
     The primary's plugin, the reference's, then leaves its masquerading behind.
     """
     place = f"http://{NODE_ADDRESS}:{Values().metrics_port}/readyz"
-    command = ["busybox", "wget", "-qO-", "-T", "2", place]
+    command = ["busybox", "wget", "-qO-", place]
     return processes.succeeds(kube.place, command)
 
 
