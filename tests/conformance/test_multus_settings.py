@@ -1,4 +1,4 @@
-"""An operator's settings and the networks that follow from them: rows D and H, and K30.
+"""An operator's settings and the networks that follow from them: rows D and H.
 
 Ids are the rows of the acceptance vectors; test_multus_rows.py counts them. The node of these tests
 has definitions myCRD1 (type mynet) and myCRD2 (type mynet2) in kube-system.
@@ -15,18 +15,15 @@ from typing import Any
 import pytest
 from tests.conformance.multus_node import made, refused, resolved, types
 
-from polypod.engine import attach, node_networks, status
-from polypod.engine.doors import Caller, Doors, Settings
-from polypod.engine.readiness import WAIT_S
+from polypod.engine import node_networks
+from polypod.engine.doors import Settings
 from polypod.engine.resolve import resolve
-from polypod.errors import ApiError, TryAgainError, UnavailableError
+from polypod.errors import ApiError, UnavailableError
 from polypod.nad import multus_settings
 from polypod.nad.definition import Definition
 from polypod.nad.node_settings import NodeSettings, Verdict
 from polypod.store.networks import NetworkFiles
-from polypod.store.readiness import ReadinessFile
-from polypod.testing.clock import FakeClock
-from polypod.testing.node import CONFIG, Node, Sandbox
+from polypod.testing.node import CONFIG, Node
 
 MULTUS = {"name": "node-cni-network", "type": "multus", "kubeconfig": "/etc/kubernetes/k.yaml"}
 
@@ -199,10 +196,6 @@ def test_h18_a_name_that_a_file_has_is_no_missing_definition(node: Node) -> None
     assert node.foreign.told("ADD") == ["mynet1"]
 
 
-def add(pod: Sandbox, doors: Doors) -> None:
-    attach.attach(pod.request("ADD"), Caller(), doors)
-
-
 def test_a_definition_wins_over_a_file_of_its_name(node: Node) -> None:
     node.networks.named["d1"] = b'{"name":"d1","type":"other","cniVersion":"1.0.0"}'
     given(node, cluster_network="d1")
@@ -305,76 +298,6 @@ def test_an_auxiliary_chain_that_is_not_there_is_none(node: Node) -> None:
     given(node, auxiliary_chain="none")
 
     assert shown(node) == [("eth0", "net2")]
-
-
-# K30: the readiness indicator.
-
-
-class Waiting:
-    """A file, a clock that only the waiting moves, and doors that wait for the file."""
-
-    def __init__(self, node: Node, path: Path) -> None:
-        self.clock = FakeClock()
-        self.path = path
-        self.appears_at = float("inf")
-        ready = ReadinessFile(path, clock=self.clock.monotonic, pause=self._pause)
-        self.doors = replace(node.doors(), ready=ready)
-
-    def _pause(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        if self.clock.monotonic() >= self.appears_at:
-            self.path.touch()
-
-
-@pytest.fixture
-def waiting(node: Node, tmp_path: Path) -> Waiting:
-    return Waiting(node, tmp_path / "ready")
-
-
-def test_k30_without_the_readiness_indicator_an_add_ends_after_a_while(
-    node: Node, waiting: Waiting
-) -> None:
-    pod = node.add_pod("test", "testpod")
-
-    error = refused(
-        lambda: add(pod, waiting.doors),
-        "have you checked that your default network is ready? still waiting for"
-        f" readinessindicatorfile @ {waiting.path}",
-    )
-
-    assert isinstance(error, TryAgainError)
-    assert waiting.clock.monotonic() == WAIT_S == 45.0
-    assert node.foreign.calls == []
-
-
-def test_an_add_goes_on_when_the_primary_becomes_ready(node: Node, waiting: Waiting) -> None:
-    waiting.appears_at = 10.0
-
-    add(node.add_pod("test", "testpod"), waiting.doors)
-
-    assert 10.0 <= waiting.clock.monotonic() < 11.0
-    assert node.foreign.told("ADD") == ["mynet2"]
-
-
-def test_del_does_not_wait_for_the_primary(node: Node, waiting: Waiting) -> None:
-    pod = node.add_pod("test", "testpod")
-    node.add(pod)
-
-    node.delete(pod)
-
-    assert node.foreign.told("DEL") == ["mynet2"]
-    assert waiting.clock.monotonic() == 0.0
-
-
-def test_a_node_whose_primary_is_not_ready_says_so_at_once(waiting: Waiting) -> None:
-    asked = Sandbox(container_id="", netns="").request("STATUS")
-
-    with pytest.raises(UnavailableError, match=f"{waiting.path} is not there"):
-        status.status(asked, Caller(), waiting.doors)
-    assert waiting.clock.monotonic() == 0.0
-
-    waiting.path.touch()
-    status.status(asked, Caller(), waiting.doors)
 
 
 def test_settings_of_a_node_have_multus_defaults() -> None:
