@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cluster import build, control_plane, node, pki, processes, versions
@@ -37,24 +38,20 @@ def up(place: Place, *, with_node: bool = True) -> None:
     place.root.mkdir(parents=True, exist_ok=True)
     make_namespace(place)
     control_plane.make_credentials(place)
-    if processes.pid_of(place, "etcd") is None:
-        processes.tell("etcd")
-        control_plane.start_etcd(place)
-    if processes.pid_of(place, "kube-apiserver") is None:
-        processes.tell("API server")
-        control_plane.start_api_server(place)
+    _start(place, "etcd", "etcd", control_plane.start_etcd)
+    _start(place, "kube-apiserver", "API server", control_plane.start_api_server)
     if not with_node:
         return
-    if processes.pid_of(place, "kube-scheduler") is None:
-        processes.tell("controllers")
-        control_plane.start_controllers(place)
-    if processes.pid_of(place, "containerd") is None:
-        processes.tell("containerd")
-        node.start_runtime(place)
-    if processes.pid_of(place, "kubelet") is None:
-        processes.tell("kubelet")
-        node.start_kubelet(place)
+    _start(place, "kube-scheduler", "controllers", control_plane.start_controllers)
+    _start(place, "containerd", "containerd", node.start_runtime)
+    _start(place, "kubelet", "kubelet", node.start_kubelet)
     processes.wait(place, "Ready node", lambda: node.is_ready(place))
+
+
+def _start(place: Place, program: str, what: str, start: Callable[[Place], None]) -> None:
+    if processes.pid_of(place, program) is None:
+        processes.tell(what)
+        start(place)
 
 
 def make_namespace(place: Place) -> None:
