@@ -1,7 +1,7 @@
 """`./dev bench [--quick]`: everything that is measured, in one run, as ratios.
 
 Absolute times depend on the machine and on who else uses it; parties take turns, so that ratios
-hold. `--only NAME` runs one part.
+hold. `--only NAME` runs one part. `./dev bench cluster` measures on a real cluster instead.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ PARTS = ("attach", "pods", "memory", "startup")
 
 def main() -> int:
     """Measure, print the table, keep the JSON."""
+    if sys.argv[1:2] == ["cluster"]:
+        from bench import on_cluster
+
+        return on_cluster.main(sys.argv[2:])
     options = argparse.ArgumentParser(prog="./dev bench")
     options.add_argument("--quick", action="store_true", help="fewer rounds, a minute in all")
     options.add_argument("--only", choices=PARTS, action="append", help="one part; repeatable")

@@ -28,8 +28,8 @@ def polypod(*words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def load_image(place: Place) -> None:
-    """Import the image of this checkout; build it unless nothing that it holds has changed."""
+def build_image() -> Path:
+    """Build the image of this checkout, unless nothing that it holds has changed; return it."""
     folder = ROOT / "build" / "image" / MACHINES[platform.machine()]
     archive, stamp = folder / "polypod.tar", folder / "tests.stamp"
     wanted = _digest_of_sources()
@@ -37,6 +37,12 @@ def load_image(place: Place) -> None:
         builder = [sys.executable, str(ROOT / "images" / "build.py")]
         subprocess.run(builder, check=True, timeout=600)
         stamp.write_text(wanted)
+    return archive
+
+
+def load_image(place: Place) -> None:
+    """Import the image of this checkout."""
+    archive = build_image()
     ctr = ["ctr", "--address", str(place.containerd), "--namespace", "k8s.io"]
     imported = [*ctr, "images", "import", str(archive)]
     subprocess.run(imported, capture_output=True, check=True, timeout=120)

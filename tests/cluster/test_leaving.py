@@ -66,7 +66,12 @@ def repair(kube: Kube) -> None:
     folders = ("--conf-dir", str(place.cni_conf), "--shim-dir", str(place.cni_bin))
     text = agent.polypod("uninstall", "render", "--node", NODE, "--image", agent.IMAGE, *folders)
     kube("apply", "-f", "-", stdin=text)
-    kube("-n", agent.NAMESPACE, "wait", "--for=condition=Complete", job, "--timeout=60s")
+    try:
+        kube("-n", agent.NAMESPACE, "wait", "--for=condition=Complete", job, "--timeout=60s")
+    except AssertionError as error:
+        error.add_note(kube("-n", agent.NAMESPACE, "describe", "pods"))
+        error.add_note(kube("-n", agent.NAMESPACE, "logs", job, "--tail=40"))
+        raise
     kube("-n", agent.NAMESPACE, "delete", job)
 
 
@@ -107,7 +112,11 @@ class Helm:
             timeout=120,
             check=False,
         )
-        assert ran.returncode == 0, (ran.stdout, ran.stderr)
+        if ran.returncode:
+            kube = Kube(self._place)
+            seen = kube("-n", agent.NAMESPACE, "describe", "pods")
+            logs = kube("-n", agent.NAMESPACE, "logs", "daemonset/polypod", "--tail=40")
+            raise AssertionError(f"{ran.stdout}{ran.stderr}\n{seen}\n{logs}")
         return ran.stdout
 
 
