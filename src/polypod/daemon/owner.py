@@ -22,6 +22,7 @@ from polypod.errors import PolypodError, StorageError
 log = logging.getLogger("polypod.owner")
 LOOK_EVERY_S = 0.02
 ASK_SECONDS = 2.0
+ASK_AGAIN_S = 2.0
 
 
 class OwnerLock:
@@ -61,8 +62,12 @@ class OwnerLock:
         if not _until(lambda: _lock(self._place), end, stop):
             return False
         try:
-            ask_for_it()
-            return _until(lambda: _lock(self._fd), end, stop)
+            while not stop.is_set() and time.monotonic() < end:
+                ask_for_it()  # again: an owner that has not opened its socket yet hears nothing
+                until = min(end, time.monotonic() + ASK_AGAIN_S)
+                if _until(lambda: _lock(self._fd), until, stop):
+                    return True
+            return False
         finally:
             _unlock(self._place)
 

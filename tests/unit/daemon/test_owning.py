@@ -6,6 +6,8 @@ import os
 import threading
 from pathlib import Path
 
+import pytest
+
 from polypod.daemon.owner import OwnerLock
 from polypod.daemon.owning import owns
 
@@ -53,3 +55,22 @@ def test_what_the_kernel_says_is_read_exactly(tmp_path: Path) -> None:
         locks.write_text(f"{line}\n")
         assert owns(tmp_path, locks=locks) is expected, line
     assert not owns(tmp_path / "none")
+
+
+def test_an_owner_that_did_not_hear_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polypod.daemon.owner.ASK_AGAIN_S", 0.01)
+    first, second = OwnerLock(tmp_path / "lock"), OwnerLock(tmp_path / "lock")
+    first.take()
+    asked: list[int] = []
+
+    def ask() -> None:
+        asked.append(len(asked))
+        if len(asked) == 2:
+            first.release()
+
+    assert second.succeed(5, threading.Event(), ask)
+    assert len(asked) >= 2
+    first.close()
+    second.close()
