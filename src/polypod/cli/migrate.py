@@ -71,6 +71,7 @@ _conf_dir = click.option(
 @click.option("--cni-bin", help="The runtime's folder of plugins, if it is another.")
 @click.option("--cni-conf", help="The runtime's folder of configurations, likewise.")
 @click.option("--kubelet", help="The kubelet's folder, likewise.")
+@click.option("--runtime-socket", help="The runtime's socket, likewise.")
 @click.option("--all", "everything", is_flag=True, help="List what stays the same, too.")
 @output_option
 @click.pass_context
@@ -88,6 +89,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
     cni_bin: str | None,
     cni_conf: str | None,
     kubelet: str | None,
+    runtime_socket: str | None,
     everything: bool,
     output: str,
 ) -> None:
@@ -101,7 +103,13 @@ def migrate(  # noqa: PLR0913 - one argument an option
         return
     try:
         facts = _facts(kubeconfig, context_name, manifests)
-        chosen = _platform(cutover.kept(facts), platform, cni_bin, cni_conf, kubelet)
+        said = {
+            "cni_bin": cni_bin,
+            "cni_conf": cni_conf,
+            "kubelet": kubelet,
+            "runtime_socket": runtime_socket,
+        }
+        chosen = _platform(cutover.kept(facts), PLATFORMS[platform], said)
         wanted = Values(image=image or Values().image, namespace=namespace, platform=chosen)
         if node is not None:
             facts = nodes.added(
@@ -151,21 +159,15 @@ def _facts(kubeconfig: Path | None, context: str, manifests: Path | None) -> Fac
         client.close()
 
 
-def _platform(
-    kept: cutover.Kept,
-    name: str,
-    cni_bin: str | None,
-    cni_conf: str | None,
-    kubelet: str | None,
-) -> Platform:
+def _platform(kept: cutover.Kept, known: Platform, said: Mapping[str, str | None]) -> Platform:
     """Return where nodes keep their folders: as options say, else as Multus had them mounted."""
-    known = PLATFORMS[name]
-    return replace(
-        known,
-        cni_bin=cni_bin or kept.plugin_folder or known.cni_bin,
-        cni_conf=cni_conf or kept.configuration_folder or known.cni_conf,
-        kubelet=kubelet or kept.kubelet_folder or known.kubelet,
-    )
+    had = {
+        "cni_bin": kept.plugin_folder,
+        "cni_conf": kept.configuration_folder,
+        "kubelet": kept.kubelet_folder,
+    }
+    told = {key: path for key, path in had.items() if path}
+    return replace(known, **(told | {key: path for key, path in said.items() if path}))
 
 
 def _values(kept: cutover.Kept, values: Values) -> Values:
