@@ -102,7 +102,7 @@ def steps(facts: Facts, namespace: str) -> tuple[Step, ...]:
             commands=(
                 f"kubectl apply -f {ASIDE}",
                 f"kubectl -n {namespace} rollout status daemonset/polypod-set-aside",
-                f"kubectl delete -f {ASIDE}",
+                f"kubectl -n {namespace} delete daemonset polypod-set-aside",
             ),
         ),
         Step(
@@ -129,7 +129,7 @@ def way_back(facts: Facts, namespace: str) -> tuple[Step, ...]:
             commands=(
                 f"kubectl apply -f {BACK}",
                 f"kubectl -n {namespace} rollout status daemonset/polypod-put-back",
-                f"kubectl delete -f {BACK}",
+                f"kubectl -n {namespace} delete daemonset polypod-put-back",
                 *(f"kubectl apply -f {shlex.quote(name)}" for name in stopped(facts)),
             ),
         ),

@@ -155,6 +155,7 @@ def test_every_file_of_the_switch_is_used_by_one_of_its_scripts(tmp_path: Path) 
     written = {path.name for path in tmp_path.glob("*.yaml")}
 
     assert {name for name in written if f"kubectl apply -f {name}" not in scripts} == set()
+    assert "delete -f" not in scripts  # each file has the agent's own namespace in it
     saved = yaml.safe_load((tmp_path / "back-2-kube-system-kube-multus-ds.yaml").read_text())
     assert saved["metadata"] == {"name": "kube-multus-ds", "namespace": "kube-system"}
     assert "back-2-kube-system-kube-multus-ds.yaml" in (tmp_path / "back.sh").read_text()
