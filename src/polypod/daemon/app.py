@@ -128,7 +128,8 @@ class Daemon:
         if files is not None:
             files.primary = named_primary(options, opened)
             files.is_ready = lambda: ready is None or ready.is_there
-        missed = joined.missed(opened.journal, doors.multus_cache(options)) if joined else None
+        cache, boot_id = doors.multus_cache(options), opened.settings.boot_id
+        missed = joined.missed(opened.journal, cache, boot_id) if joined else None
         begun = tuple(one for one in (files, missed) if one is not None)
         front = Front(
             socket=options.socket,

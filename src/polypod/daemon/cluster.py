@@ -57,11 +57,11 @@ class Cluster:
         self.events.stop(FLUSH_S)
         self.source.stop()
 
-    def missed(self, journal: Journal, multus: MultusCache) -> Missed:
+    def missed(self, journal: Journal, multus: MultusCache, boot_id: str) -> Missed:
         """Return what finds this node's pods that started without us, and says so."""
         return Missed(
             look=partial(running.asking, self.client, self.node),
-            has_record=journal.has_pod,
+            attached=partial(_attached, journal, boot_id),
             is_there=lambda pod: any(known.uid == pod.uid for known in self.source.pods()),
             others=multus.pod_uids,
             tell=self.events.tell,
@@ -94,6 +94,15 @@ class Cluster:
     def reads(self) -> list[tuple[tuple[str], float]]:
         """Return how many objects were not in memory, for the metrics."""
         return [((kind,), float(number)) for kind, number in self.source.reads.items()]
+
+
+def _attached(journal: Journal, boot_id: str) -> frozenset[tuple[str, str]]:
+    """Return the pods that were attached in this boot: records of another outlived their pods."""
+    return frozenset(
+        (record.pod_namespace, record.pod_name)
+        for record in journal.all()
+        if record.boot_id == boot_id
+    )
 
 
 def connect(access: Access, node: str, disk: Disk | None = None) -> Cluster:

@@ -34,8 +34,8 @@ class Missed:
 
     look: Callable[[], Iterable[Running]]
     """Lists this node's pods that have a sandbox and ask for networks."""
-    has_record: Callable[[str, str], bool]
-    """Tells whether the journal knows a pod by namespace and name."""
+    attached: Callable[[], frozenset[tuple[str, str]]]
+    """Returns namespace and name of every pod that was attached in this boot."""
     is_there: Callable[[Running], bool]
     """Tells whether a pod still exists."""
     others: Callable[[], frozenset[str]]
@@ -59,7 +59,11 @@ class Missed:
 
     def pods(self) -> tuple[tuple[str, str], ...]:
         """Return namespace and name of every pod that was told and still is without networks."""
-        return tuple((pod.namespace, pod.name) for pod in self._told if self._is_bare(pod))
+        if not self._told:
+            return ()
+        attached = self.attached()
+        told = ((pod.namespace, pod.name) for pod in self._told if self.is_there(pod))
+        return tuple(pod for pod in told if pod not in attached)
 
     def run(self) -> None:
         """Look, look again, and tell what both looks found."""
@@ -78,20 +82,15 @@ class Missed:
         """List pods without record, as often as it takes to get an answer."""
         while not self._stop.is_set():
             try:
-                found = frozenset(pod for pod in self.look() if self._is_unknown(pod))
-                attached = self.others() if found else frozenset[str]()
+                known = self.attached()
+                found = [pod for pod in self.look() if (pod.namespace, pod.name) not in known]
+                others = self.others() if found else frozenset[str]()
             except PolypodError as error:
                 log.warning("node.unlooked cause=%r", error.cause)
                 self._stop.wait(RETRY_S)
             else:
-                return frozenset(pod for pod in found if pod.uid not in attached)
+                return frozenset(pod for pod in found if pod.uid not in others)
         return frozenset()
-
-    def _is_unknown(self, pod: Running) -> bool:
-        return not self.has_record(pod.namespace, pod.name)
-
-    def _is_bare(self, pod: Running) -> bool:
-        return self._is_unknown(pod) and self.is_there(pod)
 
 
 def _happening(pod: Running) -> Happening:

@@ -45,7 +45,7 @@ class Node:
     def missed(self) -> Missed:
         return Missed(
             look=self.look,
-            has_record=lambda namespace, name: (namespace, name) in self.records,
+            attached=lambda: frozenset(self.records),
             is_there=lambda pod: pod not in self.gone,
             others=lambda: self.others,
             tell=self.told.append,
