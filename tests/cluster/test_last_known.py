@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
 from cluster import control_plane, life, processes
-from cluster.place import NODE_ADDRESS
 from tests.cluster import agent
 from tests.cluster.kube import Kube, bridge, pod, soon
 from tests.cluster.test_outages import end_sandbox, made_again, records
 from tests.cluster.traces import STATE
 
-from polypod.install.values import Values
+from polypod.daemon.options import SOCKET
 
 KNOWN = STATE / "last-known.json"
 
 
-def serves(kube: Kube) -> bool:
+def serves() -> bool:
     """Tell whether an agent takes calls: a DEL that is kept instead finds no namespace later.
 
     The primary's plugin, the reference's, then leaves its masquerading behind.
     """
-    place = f"http://{NODE_ADDRESS}:{Values().metrics_port}/readyz"
-    command = ["busybox", "wget", "-qO-", place]
-    return processes.succeeds(kube.place, command)
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(SOCKET))
+        except OSError:
+            return False
+    return True
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_a_pods_new_sandbox_gets_its_networks_from_an_agent_that_finds_no_api_se
     processes.stop(kube.place, "kube-apiserver", signal.SIGKILL)
     before = agent.pid()
     os.kill(before, signal.SIGKILL)
-    soon(lambda: agent.pids() not in ([], [before]) and serves(kube), "another agent", 60)
+    soon(lambda: agent.pids() not in ([], [before]) and serves(), "another agent", 60)
     end_sandbox(kube, first[0].container_id)
     soon(lambda: len(made_again(namespace, first)) == 2, "a new sandbox, attached", 60)
 
