@@ -244,6 +244,14 @@ class SandboxCache(Protocol):
         """Remove what libcni kept."""
         ...
 
+    def of_runtime(self, container_id: str, ifname: str) -> bytes | None:
+        """Return what the runtime's libcni kept of a network that is no meta-plugin's, or None."""
+        ...
+
+    def forget_of_runtime(self, container_id: str, ifname: str) -> None:
+        """Remove it."""
+        ...
+
 
 class Devices(Protocol):
     """Who knows which devices a pod has."""

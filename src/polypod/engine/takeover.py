@@ -1,6 +1,7 @@
-"""DEL of a pod that Multus attached before the node was switched to us.
+"""DEL of a pod that was attached before the node was ours: by Multus, or by the primary alone.
 
-Our journal does not know it; Multus's own cache has the delegates, and each is run with DEL as
+Our journal does not know it. What the runtime called itself is run with DEL as libcni kept it.
+Multus's own cache has its delegates, and each is run with DEL as
 Multus would have run it: the last network first, and in a list the last plugin first. A type that
 is built in and has no executable any more is ours to run; ours goes after the executable, too, when
 the sandbox is gone, for then the reference leaves masquerading and spoof checks behind.
@@ -59,8 +60,11 @@ def detach(request: Request, caller: Caller, doors: Doors) -> None:
         PolypodError: a plugin failed; the file stays, and DEL may be repeated.
     """
     cache = doors.cache
-    content = None if cache is None else cache.delegates(request.container_id)
-    if cache is None or content is None:
+    if cache is None:
+        return
+    content = cache.delegates(request.container_id)
+    if content is None:
+        _detach_plain(request, caller, doors, cache)
         return
     try:
         found = delegates(content, request)
@@ -70,12 +74,47 @@ def detach(request: Request, caller: Caller, doors: Doors) -> None:
     faults: list[PolypodError] = []
     for one in reversed(found):
         faults.extend(_delete(one, request, caller, doors, cache))
-    if faults:
-        for other in faults[1:]:
-            faults[0].add_note(str(other))
-        raise faults[0]
+    _raise(faults)
     cache.forget(request.container_id)
     log.info("takeover.done container=%s networks=%d", request.container_id, len(found))
+
+
+def _detach_plain(request: Request, caller: Caller, doors: Doors, cache: SandboxCache) -> None:
+    """Take back what the primary attached when the runtime called it itself."""
+    kept = cache.of_runtime(request.container_id, request.ifname)
+    if kept is None:
+        return
+    try:
+        table = fields.decode_object(kept, "kept result")
+        one = Delegate(
+            network=lists.parse_list(_decoded(table, "config")),
+            ifname=request.ifname,
+            capabilities=fields.table(table, "capabilityArgs") or {},
+        )
+        previous = fields.table(table, "result")
+    except PolypodError as error:
+        log.error("takeover.unreadable cause=%r", error.cause)  # noqa: TRY400 - no defect of ours
+        return
+    if one.network.cni_version in _WITHOUT_RESULT:
+        previous = None
+    _raise(_delete_plugins(one, one.capabilities, previous, request, caller, doors))
+    cache.forget_of_runtime(request.container_id, request.ifname)
+    log.info("takeover.done container=%s networks=1", request.container_id)
+
+
+def _raise(faults: list[PolypodError]) -> None:
+    """Raise the first, with the others as notes."""
+    for other in faults[1:]:
+        faults[0].add_note(str(other))
+    if faults:
+        raise faults[0]
+
+
+def _decoded(table: Mapping[str, object], key: str) -> bytes:
+    try:
+        return base64.b64decode(fields.text(table, key), validate=True)
+    except binascii.Error as error:
+        raise DecodeError(f"{key}: {error}") from error
 
 
 def delegates(content: bytes, request: Request) -> tuple[Delegate, ...]:
@@ -100,10 +139,7 @@ def _delegate(place: int, entry: object, request: Request) -> Delegate:
     if not isinstance(entry, dict):
         raise DecodeError("delegates: an object is expected")
     table = cast("Mapping[str, object]", entry)
-    try:
-        raw = base64.b64decode(fields.text(table, "Bytes"), validate=True)
-    except binascii.Error as error:
-        raise DecodeError(f"delegates: Bytes: {error}") from error
+    raw = _decoded(table, "Bytes")
     network = lists.parse_list(raw)
     if network.is_list and not fields.text(fields.decode_object(raw, "delegate"), "cniVersion"):
         network = replace(network, cni_version=request.config.cni_version)
@@ -122,11 +158,29 @@ def _delegate(place: int, entry: object, request: Request) -> Delegate:
 def _delete(
     one: Delegate, request: Request, caller: Caller, doors: Doors, cache: SandboxCache
 ) -> list[PolypodError]:
-    network, faults, told = one.network, list[PolypodError](), dict(one.capabilities)
+    told = dict(one.capabilities)
     files = doors.device_files if one.device_file else None
     if files is not None:
         told["CNIDeviceInfoFile"] = files.path(one.device_file)
     previous = _previous(one, request, cache)
+    faults = _delete_plugins(one, told, previous, request, caller, doors)
+    if not faults:
+        cache.forget_result(one.network.name, request.container_id, one.ifname)
+        if files is not None:
+            files.remove(one.device_file)
+    return faults
+
+
+def _delete_plugins(
+    one: Delegate,
+    told: Mapping[str, object],
+    previous: Mapping[str, object] | None,
+    request: Request,
+    caller: Caller,
+    doors: Doors,
+) -> list[PolypodError]:
+    """Run the plugins of a network, the last one first; return what went wrong on the way."""
+    network, faults = one.network, list[PolypodError]()
     for index in reversed(range(len(network.plugins))):
         config = lists.plugin_config(network, index, prev_result=previous, capability_args=told)
         try:
@@ -135,10 +189,6 @@ def _delete(
             log.warning("takeover.skipped network=%s cause=%r", network.name, error.cause)
         except PolypodError as error:
             faults.append(error)
-    if not faults:
-        cache.forget_result(network.name, request.container_id, one.ifname)
-        if files is not None:
-            files.remove(one.device_file)
     return faults
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from polypod.cni import fields, lists
+from polypod.cni import fields, lists, node
 from polypod.errors import PolypodError, StorageError
 from polypod.store import files
 from polypod.store.roots import Roots
@@ -72,6 +72,23 @@ class MultusCache:
         """
         self._remove(self._results, f"{network}-{container_id}-{ifname}")
 
+    def of_runtime(self, container_id: str, ifname: str) -> bytes | None:
+        """Return what the runtime's libcni kept of a network that is no meta-plugin's, or None.
+
+        A pod has it that was attached before any meta-plugin was there.
+        """
+        name = self._plain_network(container_id, ifname)
+        return self._read(self._runtime_results, name) if name else None
+
+    def forget_of_runtime(self, container_id: str, ifname: str) -> None:
+        """Remove what `of_runtime` returns; absent is fine.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        if name := self._plain_network(container_id, ifname):
+            self._remove(self._runtime_results, name)
+
     def pod_uids(self) -> frozenset[str]:
         """Return the UIDs of pods that have an interface besides their primary's."""
         return frozenset(uid for name in _names(self._results) if (uid := self._uid(name)))
@@ -85,13 +102,26 @@ class MultusCache:
         is_more = kept.ifName not in {"", PRIMARY}
         return dict(kept.cniArgs or ()).get("K8S_POD_UID", "") if is_more else ""
 
+    def _plain_network(self, container_id: str, ifname: str) -> str:
+        """Return the name of the runtime's result whose network has no meta-plugin, or nothing."""
+        end = f"-{container_id}-{ifname}"
+        for name in _names(self._runtime_results):
+            types = self._types(name) if name.endswith(end) else frozenset[str]()
+            if types and types.isdisjoint(node.META_PLUGINS):
+                return name
+        return ""
+
     def _is_of_multus(self, name: str) -> bool:
         """Tell whether the network that a result is of was Multus's."""
+        return not _TYPES.isdisjoint(self._types(name))
+
+    def _types(self, name: str) -> frozenset[str]:
+        """Return the types of the plugins that a result is of; none when it makes no sense."""
         try:
             network = lists.parse_list(self._kept(self._runtime_results, name).config)
         except PolypodError:
-            return False
-        return any(fields.text(plugin, "type") in _TYPES for plugin in network.plugins)
+            return frozenset()
+        return frozenset(fields.text(plugin, "type") for plugin in network.plugins)
 
     def _kept(self, folder: Path, name: str) -> _Kept:
         try:

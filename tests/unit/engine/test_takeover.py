@@ -4,54 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.engine.kept import PRIMARY, RESULT, SECOND, delegate, delete, folders
 
-from polypod.engine import detach
-from polypod.engine.doors import Caller
 from polypod.errors import ForeignError
 from polypod.plan.facts import Link
 from polypod.plan.foreign import ForeignCall
-from polypod.store.multus_cache import MultusCache
 from polypod.testing.node import Node, Sandbox
-
-POOL = {"type": "host-local", "subnet": "10.5.0.0/24"}
-RESULT = {"cniVersion": "1.0.0", "ips": [{"address": "10.9.0.2/24"}]}
-
-
-def delegate(config: dict[str, Any], **asked: Any) -> dict[str, Any]:
-    """Return one entry as Multus writes it."""
-    empty = {"cniVersion": "", "name": "", "type": "", "ipam": {}, "dns": {}}
-    is_list = "plugins" in config
-    return {
-        "Conf": empty if is_list else {**empty, **config},
-        "ConfList": {**config} if is_list else {"plugins": None},
-        "Name": config["name"],
-        "ifnameRequest": asked.get("ifname", ""),
-        "macRequest": asked.get("mac", ""),
-        "infinibandGUIDRequest": "",
-        "ipRequest": asked.get("ips"),
-        "default-route": None,
-        "IsFilterV4Gateway": False,
-        "IsFilterV6Gateway": False,
-        "deviceID": asked.get("device", ""),
-        "resourceName": "",
-        "Bytes": base64.b64encode(json.dumps(config).encode()).decode(),
-    }
-
-
-PRIMARY = {
-    "cniVersion": "1.0.0",
-    "name": "cbr0",
-    "plugins": [
-        {"type": "flannel", "delegate": {"isDefaultGateway": True}},
-        {"type": "portmap", "capabilities": {"portMappings": True, "mac": True}},
-    ],
-}
-SECOND = {"cniVersion": "0.3.1", "name": "second", "type": "macvlan", "ipam": POOL}
 
 
 @pytest.fixture
@@ -62,20 +24,13 @@ def pod() -> tuple[Node, Sandbox]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    (tmp_path / "multus" / "results").mkdir(parents=True)
-    (tmp_path / "results").mkdir()
-    return tmp_path
+    return folders(tmp_path)
 
 
 def write(files: Path, pod: Sandbox, *entries: dict[str, Any]) -> Path:
     path = files / "multus" / pod.container_id
     path.write_text(json.dumps(entries))
     return path
-
-
-def delete(node: Node, sandbox: Sandbox, files: Path) -> None:
-    doors = replace(node.doors(), cache=MultusCache(files / "multus", files / "results"))
-    detach.detach(sandbox.request("DEL"), Caller(), doors)
 
 
 def test_delegates_are_deleted_in_reverse_order_with_their_interfaces(
