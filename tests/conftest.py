@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import subprocess
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import configuration, settings
 from tests import features
+
+SETTLE_S = 10.0
 
 TESTS = Path(__file__).parent
 KINDS = frozenset({"unit", "property", "contract", "kernel", "conformance", "e2e"})
@@ -71,10 +75,26 @@ def _open_files() -> dict[str, str]:
     found: dict[str, str] = {}
     for link in Path("/proc/self/fd").iterdir():
         try:
-            found[link.name] = str(link.readlink())
+            found[link.name] = _described(int(link.name), str(link.readlink()))
         except FileNotFoundError:  # the descriptor that lists the folder
             continue
     return found
+
+
+def _settled(most: int) -> dict[str, str]:
+    """Return what is open once threads that are about to end have ended."""
+    deadline = time.monotonic() + SETTLE_S
+    while len(found := _open_files()) > most and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
+
+
+def _described(fd: int, what: str) -> str:
+    """Return what a descriptor leads to, for a socket with its ends."""
+    if not what.startswith("socket:"):
+        return what
+    with socket.socket(fileno=os.dup(fd)) as same:
+        return repr(same)
 
 
 def _said(*command: str) -> set[str]:
@@ -124,7 +144,7 @@ def kernel_lab() -> Iterator[None]:
     # The lab began with a copy of the machine's mounts, which go when the machine's owner says so.
     lab["mounts"] &= found["mounts"]
     assert found == lab, "the tests did not leave the lab as they found it"
-    after = _open_files()
+    after = _settled(len(before))
     left = sorted(f"{fd}: {name}" for fd, name in after.items() if fd not in before)
     assert len(after) <= len(before), f"open files left behind: {left}"
 

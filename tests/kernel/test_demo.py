@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ def test_nothing_is_left(shown: str) -> None:
     assert "no name, mount or process is left, and no file" in shown
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have programs that are started end by SIGINT, though this one may run where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_takes_the_lab_down() -> None:
     with subprocess.Popen(
         COMMAND, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
