@@ -28,7 +28,7 @@ LEASES = Path("/var/lib/cni/networks")
 STATE = Path("/var/lib/polypod")
 KUBE_PROXY = "kube-proxy"
 SOCKETS = 24
-"""Kept connections come and go; more than so many sockets of an idle agent are a leak."""
+"""Kept connections come and go, and each thread has a socket to the kernel; more are a leak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,9 @@ def _attachments() -> Iterator[str]:
 def _open_files() -> Iterator[str]:
     """List what the agent has open, but for leases' folders, and for sockets while they are few."""
     sockets = 0
+    threads = 0
     for pid in agent.pids()[:1]:
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
         for link in Path(f"/proc/{pid}/fd").iterdir():
             try:
                 target = str(link.readlink())
@@ -149,5 +151,5 @@ def _open_files() -> Iterator[str]:
             sockets += target.startswith("socket:")
             if not target.startswith(("socket:", str(LEASES))):
                 yield re.sub(r"\d+", "N", target)
-    if sockets > SOCKETS:
+    if sockets > SOCKETS + threads:
         yield f"{sockets} sockets"
