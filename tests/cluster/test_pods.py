@@ -216,8 +216,9 @@ def test_pods_deleted_while_they_start_leave_nothing(
 
 
 def test_a_pod_deleted_during_its_add_leaves_nothing(
-    kube: Kube, namespace: str, plugin: Path
+    kube: Kube, plugin: Path, namespace: str
 ) -> None:
+    """The plugin goes after the namespace: the pod's DEL, which comes later, needs it."""
     called = plugin.with_suffix(".called")
     plugin.write_text(
         f"""#!/bin/sh
