@@ -30,7 +30,7 @@ from polypod.store.spool import Spool
 log = logging.getLogger("polypod.daemon")
 DRAIN_S = 20.0
 NESTED_DRAIN_S = 2.0
-FIRST_REPLAY_S = 10.0
+FIRST_REPLAY_S = 2.0
 SPOOL_EVERY_S = 2.0
 
 
