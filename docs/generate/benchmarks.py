@@ -49,9 +49,9 @@ to be read. It needs root or user namespaces, since it measures in network names
 PARTIES = """
 ## Who is compared
 
-* **The C program** (`bench/floor.c`) leaves the same in the kernel, links and the sysctls that users
-  find on them, in as few messages, and does nothing else: no address plugin, no journal, no daemon.
-  No program can be faster than the kernel's part, so it is the floor.
+* **The C program** (`bench/floor.c`) leaves the same in the kernel, links and the sysctls that are
+  found on them, in as few messages, and does nothing else: no address plugin, no journal, no
+  daemon. No program can be faster than the kernel's part, so it is the floor.
 * **The reference** is the CNI plugins 1.9.1, built from their Go module when Go is there, executed
   one after the other as a meta-plugin does, without the meta-plugin's own cost. Without Go the
   comparison is left out, and the output says so.

@@ -39,9 +39,7 @@ def test_each_pod_that_missed_its_networks_has_a_line() -> None:
     assert 'polypod_pod_networks_missed{namespace="ns",pod="lost"} 1.0' in text(metrics)
 
 
-def test_a_page_asks_the_dns_for_nothing(
-    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_asks_the_dns_for_nothing(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(socket, "getfqdn", asked.append)
 
