@@ -51,6 +51,7 @@ class FakeApiServer:
         self._history: list[tuple[int, str, str, Table]] = []
         self._change = threading.Condition()
         self._epoch = 0
+        self._is_closed = False
         self._server = HttpServer(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
@@ -62,7 +63,8 @@ class FakeApiServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop and end every watch."""
+        """Stop and end every watch, also one whose request is still being read."""
+        self._is_closed = True
         self.end_watches()
         self._server.shutdown()
         self._server.server_close()
@@ -154,6 +156,8 @@ class FakeApiServer:
                     yield {"type": "ERROR", "object": status(410, "Expired", "compacted")}
                     return
                 events = [e for e in self._history if e[0] > seen and e[2] == collection]
+                if self._is_closed:
+                    return
                 if not events:
                     is_woken = self._change.wait(left_s)
                     if self._epoch != epoch:
