@@ -35,8 +35,8 @@ _BUFFER, _DUMP_BUFFER = 1 << 15, 1 << 17
 _PATIENCE = struct.pack("=qq", 30, 0)
 """The kernel answers before send() returns; only a defect makes anybody wait (seconds, µs)."""
 
-_AT_ONCE_MINE: AbstractContextManager[None] = nullcontext()
-"""For questions: they need no turn."""
+_NO_TURN: AbstractContextManager[None] = nullcontext()
+"""For questions."""
 
 _header = struct.Struct("=IHHII")
 _attr = struct.Struct("=HH")
@@ -227,7 +227,7 @@ class Rtnetlink:
         return int.from_bytes(raw, "little")
 
     def many(
-        self, wanted: Sequence[Message], turn: AbstractContextManager[None] = _AT_ONCE_MINE
+        self, wanted: Sequence[Message], turn: AbstractContextManager[None] = _NO_TURN
     ) -> list[list[Message] | KernelError]:
         """Send messages in one go and return, for each, its answers or its error.
 
