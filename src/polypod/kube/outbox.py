@@ -24,7 +24,8 @@ FINAL = frozenset({400, 404, 405, 410, 413, 415, 422})
 """Answers that a second try would not change: gone, or malformed."""
 MOST_TRIES = 8
 """For a letter that a server which does answer refuses each time (409, 429, 5xx). 403 is among
-them: a server that has just started says it to everybody until it has read the roles."""
+them: a server that has just started says it to everybody until it has read the roles. So tries
+while it was away do not count: after an outage its first refusal would be the last."""
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Ticket:
 @dataclass(slots=True)
 class _Letter(Generic[Item]):
     item: Item
-    tries: int = 0
+    refusals: int = 0
     tickets: list[Ticket] = field(default_factory=list[Ticket])
 
 
@@ -189,7 +190,6 @@ class Outbox(Generic[Item]):
 
     def _try(self, key: str, letter: _Letter[Item]) -> float:
         """Send one letter; return how long to wait before the next, in seconds."""
-        letter.tries += 1
         try:
             self._send(letter.item)
         except PolypodError as error:
@@ -204,7 +204,8 @@ class Outbox(Generic[Item]):
         return 0.0
 
     def _after(self, error: PolypodError, key: str, letter: _Letter[Item]) -> float:
-        if _is_final(error, letter.tries):
+        letter.refusals += isinstance(error, ApiError)
+        if _is_final(error, letter.refusals):
             with self._change:
                 self._drop(key, letter, error)
             return 0.0
@@ -240,10 +241,10 @@ def _label(key: str) -> str:
     return key.partition("\0")[0]
 
 
-def _is_final(error: PolypodError, tries: int) -> bool:
+def _is_final(error: PolypodError, refusals: int) -> bool:
     """Tell whether another try is in vain: an API server that is away is waited for."""
     if isinstance(error, ApiError):
-        return error.status in FINAL or tries >= MOST_TRIES
+        return error.status in FINAL or refusals >= MOST_TRIES
     return isinstance(error, _BrokenError)
 
 

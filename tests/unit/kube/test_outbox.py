@@ -134,6 +134,19 @@ def test_a_server_that_refuses_each_time_is_left_alone_in_the_end(
     assert outbox.tally == Tally(retried=MOST_TRIES - 1, dropped=1)
 
 
+def test_tries_while_the_server_was_away_are_no_refusals(
+    server: Server, outbox: Outbox[str]
+) -> None:
+    server.errors = [TryAgainError("away")] * (2 * MOST_TRIES)
+    server.errors += [refused(403)] * (MOST_TRIES - 1)
+    outbox.put("k", "text")
+
+    outbox.start()
+
+    assert outbox.stop(SOON_S)
+    assert server.taken == ["text"]
+
+
 def test_a_defect_of_ours_costs_one_letter(server: Server, outbox: Outbox[str]) -> None:
     server.errors = [ValueError("a defect")]
     outbox.put("k", "text")
