@@ -67,9 +67,16 @@ def run(kube: Kube, package: Path) -> None:
     agent.wait(kube)
 
 
-def roll_back(kube: Kube) -> None:
-    """Go back to what ran before."""
-    kube("-n", agent.NAMESPACE, "rollout", "undo", "daemonset/polypod")
+def revision(kube: Kube) -> int:
+    """Return the number of what the DaemonSet runs now."""
+    names = ("-n", agent.NAMESPACE, "get", "controllerrevisions", "-o")
+    return max(map(int, kube(*names, "jsonpath={.items[*].revision}").split()))
+
+
+def roll_back(kube: Kube, to: int) -> None:
+    """Go back to a revision; the one before is another when the agent was restarted since."""
+    words = ("rollout", "undo", "daemonset/polypod", f"--to-revision={to}")
+    kube("-n", agent.NAMESPACE, *words)
     agent.wait(kube)
 
 

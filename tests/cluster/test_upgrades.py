@@ -42,16 +42,16 @@ def test_pods_start_while_the_agent_is_upgraded(
 def newer(kube: Kube, installed: None) -> Iterator[Path]:
     """Put a newer release on the node, then the former one again; yield the newer package."""
     del installed
-    former = releases.shim_in_place(kube.place)
+    former, revision = releases.shim_in_place(kube.place), releases.revision(kube)
     package = releases.make_newer(kube.place)
     releases.run(kube, package)
     yield package
-    releases.roll_back(kube)
+    releases.roll_back(kube, revision)
     assert releases.shim_in_place(kube.place) == former
 
 
 def test_a_newer_release_takes_over_and_the_former_one_again(kube: Kube, namespace: str) -> None:
-    former = releases.shim_in_place(kube.place)
+    former, revision = releases.shim_in_place(kube.place), releases.revision(kube)
     package = releases.make_newer(kube.place)
     kube.apply(bridge(namespace, "skew", "10.91.0.0/24"), deployment(namespace, "web", "skew", 4))
     kube("-n", namespace, "rollout", "status", "deployment/web", "--timeout=60s")
@@ -61,7 +61,7 @@ def test_a_newer_release_takes_over_and_the_former_one_again(kube: Kube, namespa
         is_newer = releases.shim_in_place(kube.place) == releases.shim_of(package).read_bytes()
         kube("-n", namespace, "scale", "deployment/web", "--replicas=8")
         kube("-n", namespace, "rollout", "status", "deployment/web", "--timeout=60s")
-        releases.roll_back(kube)
+        releases.roll_back(kube, revision)
 
     assert is_newer
     assert releases.shim_in_place(kube.place) == former
