@@ -136,6 +136,8 @@ def _kubelet_config(place: Place) -> dict[str, object]:
         "cgroupRoot": _cgroup(place),
         "containerRuntimeEndpoint": f"unix://{place.containerd}",
         "staticPodPath": str(place.static_pods),
+        # Not the machine's own folder: a kubelet empties it of pods that it does not know.
+        "podLogsDir": str(place.logs / "pods"),
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},

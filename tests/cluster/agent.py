@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import platform
@@ -12,7 +13,7 @@ from typing import Any
 
 from cluster import processes
 from cluster.images import MACHINES
-from cluster.place import NODE_ADDRESS, Place
+from cluster.place import NODE_ADDRESS, Place, here
 from tests.cluster.kube import Kube, soon
 
 from polypod.install.values import Values
@@ -32,11 +33,14 @@ def build_image() -> Path:
     """Build the image of this checkout, unless nothing that it holds has changed; return it."""
     folder = ROOT / "build" / "image" / MACHINES[platform.machine()]
     archive, stamp = folder / "polypod.tar", folder / "tests.stamp"
-    wanted = _digest_of_sources()
-    if not (archive.exists() and stamp.exists() and stamp.read_text() == wanted):
-        builder = [sys.executable, str(ROOT / "images" / "build.py")]
-        subprocess.run(builder, check=True, timeout=600)
-        stamp.write_text(wanted)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "tests.lock").open("w") as lock:  # a second cluster wants it, too
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = _digest_of_sources()
+        if not (archive.exists() and stamp.exists() and stamp.read_text() == wanted):
+            builder = [sys.executable, str(ROOT / "images" / "build.py")]
+            subprocess.run(builder, check=True, timeout=600)
+            stamp.write_text(wanted)
     return archive
 
 
@@ -102,16 +106,19 @@ def pid() -> int:
 
 
 def pids() -> list[int]:
-    """Return the process ids of all agents, the oldest first."""
+    """Return the process ids of this cluster's agents, the oldest first."""
+    node = here().netns
     found: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
             started = int((folder / "stat").read_text().rpartition(")")[2].split()[19])
+            is_agent = b"--in-cluster" in words and b"daemon" in words
+            # Another cluster of this machine has agents of its own: they are on another network.
+            if is_agent and (folder / "ns/net").samefile(node):
+                found[int(folder.name)] = started
         except OSError:
             continue
-        if b"--in-cluster" in words and b"daemon" in words:
-            found[int(folder.name)] = started
     return sorted(found, key=lambda pid: found[pid])
 
 
