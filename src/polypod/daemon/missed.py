@@ -18,6 +18,9 @@ from polypod.kube.events import Happening
 from polypod.kube.running import Running
 
 log = logging.getLogger("polypod.node")
+LOOKS = 3
+"""What two in a row find is told. One of whose sandbox the API server hears only after the first,
+which is soon after the boot, is found by the others."""
 LOOK_AGAIN_S = 15.0
 """Between two looks: by then an API server has heard which sandboxes a reboot ended."""
 RETRY_S = 5.0
@@ -30,7 +33,7 @@ TEXT = (
 
 @dataclass(slots=True, kw_only=True)
 class Missed:
-    """Looks twice after a start, in a thread of its own."""
+    """Looks a few times after a start, in a thread of its own."""
 
     look: Callable[[], Iterable[Running]]
     """Lists this node's pods that have a sandbox and ask for networks."""
@@ -66,15 +69,22 @@ class Missed:
         return tuple(pod for pod in told if pod not in attached)
 
     def run(self) -> None:
-        """Look, look again, and tell what both looks found."""
-        first = self._bare()
-        if not first or self._stop.wait(self.look_again_s):
-            return
-        still = self._bare() & first
-        if not still or self._stop.is_set():
-            return
-        self._told = tuple(sorted(still, key=lambda pod: (pod.namespace, pod.name)))
-        for pod in self._told:
+        """Look, look again, and tell what two looks in a row found."""
+        before = self._bare()
+        for _ in range(LOOKS - 1):
+            if self._stop.wait(self.look_again_s):
+                return
+            now = self._bare()
+            if self._stop.is_set():
+                return
+            self._say(now & before)
+            before = now
+
+    def _say(self, found: frozenset[Running]) -> None:
+        """Tell of pods that were not told yet."""
+        fresh = sorted(found - set(self._told), key=lambda pod: (pod.namespace, pod.name))
+        self._told += tuple(fresh)
+        for pod in fresh:
             log.warning("pod.networks_missed %s", fields(pod=f"{pod.namespace}/{pod.name}"))
             self.tell(_happening(pod))
 

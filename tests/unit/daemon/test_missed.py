@@ -22,6 +22,7 @@ from polypod.testing.api_http import PODS
 from polypod.testing.api_server import FakeApiServer
 
 LOST = Running(namespace="ns", name="lost", uid="u-lost")
+LATE = Running(namespace="ns", name="late", uid="u-late")
 KNOWN = Running(namespace="ns", name="known", uid="u-known")
 READY = [{"type": "PodReadyToStartContainers", "status": "True"}]
 
@@ -82,6 +83,23 @@ def test_a_pod_that_missed_nothing_is_not_told(
     missed.run()
 
     assert node.told == [] and missed.pods() == ()
+
+
+def test_a_pod_of_whose_sandbox_the_api_server_heard_late_is_told() -> None:
+    node = Node([(), (LOST,)])
+
+    node.missed().run()
+
+    assert [one.about for one in node.told] == ["lost"]
+
+
+def test_a_pod_is_told_once() -> None:
+    node = Node([(LOST,), (LOST,), (LOST, LATE)])
+    missed = node.missed()
+
+    missed.run()
+
+    assert [one.about for one in node.told] == ["lost"]
 
 
 def test_an_api_server_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
