@@ -13,7 +13,7 @@ from pathlib import Path
 from polypod.cni import fields
 from polypod.cni import request as cni_request
 from polypod.doctor.facts import Facts, NodeFiles, Sandbox, SettingsText
-from polypod.engine import takeover
+from polypod.engine import multus_records
 from polypod.errors import PolypodError
 from polypod.store.multus_cache import MultusCache
 
@@ -67,7 +67,7 @@ def _sandboxes(folder: Path) -> list[Sandbox]:
     found: list[Sandbox] = []
     for name in cache.containers():
         try:
-            delegates = takeover.delegates(cache.delegates(name) or b"", request)
+            delegates = multus_records.delegates(cache.delegates(name) or b"", request)
             types = frozenset(
                 type_
                 for delegate in delegates

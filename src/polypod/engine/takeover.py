@@ -9,46 +9,22 @@ the sandbox is gone, for then the reference leaves masquerading and spoof checks
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
 
-import msgspec
 from msgspec.structs import replace
 
 from polypod.cni import config as cni_config
 from polypod.cni import encode, fields, lists, node
-from polypod.cni.lists import NetworkList
 from polypod.cni.request import Command, Request
-from polypod.engine import resolve, single
+from polypod.engine import multus_records, resolve, single
 from polypod.engine.doors import Caller, Doors, SandboxCache
+from polypod.engine.multus_records import Delegate
 from polypod.errors import DecodeError, NotStartedError, PolypodError
-from polypod.nad import devices
 from polypod.plan.foreign import ForeignCall
 
 log = logging.getLogger("polypod.engine")
-_CAPABILITIES = {
-    "mac": "macRequest",
-    "ips": "ipRequest",
-    "infinibandGUID": "infinibandGUIDRequest",
-    "deviceID": "deviceID",
-}
-"""runtimeConfig's keys, by the names of the cache; port mappings and bandwidth are not kept."""
 _WITHOUT_RESULT = frozenset({"", "0.1.0", "0.2.0", "0.3.0", "0.3.1"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delegate:
-    """One network that Multus attached."""
-
-    network: NetworkList
-    ifname: str
-    capabilities: Mapping[str, object]
-    device_file: str = ""
-    """The file that tells of its device; empty when it has none."""
 
 
 def detach(request: Request, caller: Caller, doors: Doors) -> None:
@@ -67,7 +43,7 @@ def detach(request: Request, caller: Caller, doors: Doors) -> None:
         _detach_plain(request, caller, doors, cache)
         return
     try:
-        found = delegates(content, request)
+        found = multus_records.delegates(content, request)
     except PolypodError as error:
         log.error("takeover.unreadable cause=%r", error.cause)  # noqa: TRY400 - no defect of ours
         return
@@ -87,7 +63,7 @@ def _detach_plain(request: Request, caller: Caller, doors: Doors, cache: Sandbox
     try:
         table = fields.decode_object(kept, "kept result")
         one = Delegate(
-            network=lists.parse_list(_decoded(table, "config")),
+            network=lists.parse_list(multus_records.decoded(table, "config")),
             ifname=request.ifname,
             capabilities=fields.table(table, "capabilityArgs") or {},
         )
@@ -108,51 +84,6 @@ def _raise(faults: list[PolypodError]) -> None:
         faults[0].add_note(str(other))
     if faults:
         raise faults[0]
-
-
-def _decoded(table: Mapping[str, object], key: str) -> bytes:
-    try:
-        return base64.b64decode(fields.text(table, key), validate=True)
-    except binascii.Error as error:
-        raise DecodeError(f"{key}: {error}") from error
-
-
-def delegates(content: bytes, request: Request) -> tuple[Delegate, ...]:
-    """Read a cache file.
-
-    Raises:
-        DecodeError: it is not what Multus writes.
-        InvalidConfigError: a delegate's configuration is none.
-    """
-    try:
-        listed = msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
-        raise DecodeError(f"delegates: {error}") from error
-    if not isinstance(listed, list):
-        raise DecodeError("delegates: a list is expected")
-    return tuple(
-        _delegate(place, one, request) for place, one in enumerate(cast("list[object]", listed))
-    )
-
-
-def _delegate(place: int, entry: object, request: Request) -> Delegate:
-    if not isinstance(entry, dict):
-        raise DecodeError("delegates: an object is expected")
-    table = cast("Mapping[str, object]", entry)
-    raw = _decoded(table, "Bytes")
-    network = lists.parse_list(raw)
-    if network.is_list and not fields.text(fields.decode_object(raw, "delegate"), "cniVersion"):
-        network = replace(network, cni_version=request.config.cni_version)
-    given = {name: fields.get(table, key) for name, key in _CAPABILITIES.items()}
-    usual = request.ifname if place == 0 else f"net{place}"
-    ifname = fields.text(table, "ifnameRequest") or usual
-    file = devices.attachment_file(fields.text(table, "Name"), request.container_id, ifname)
-    return Delegate(
-        network=network,
-        ifname=ifname,
-        capabilities={name: value for name, value in given.items() if value},
-        device_file=file if place and given["deviceID"] else "",
-    )
 
 
 def _delete(

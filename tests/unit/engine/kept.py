@@ -34,8 +34,36 @@ def delegate(config: dict[str, Any], **asked: Any) -> dict[str, Any]:
         "IsFilterV6Gateway": False,
         "deviceID": asked.get("device", ""),
         "resourceName": "",
-        "Bytes": base64.b64encode(json.dumps(config).encode()).decode(),
+        "Bytes": _encoded(config),
     }
+
+
+def of_file(config: dict[str, Any], *chained: dict[str, Any]) -> dict[str, Any]:
+    """Return one entry as Multus 4.3.0 writes a list that it read from a file.
+
+    `Bytes` has lost all that is not common to plugins; what was run is below another key. Plugins
+    chained by files of their own are in it, and not in its text.
+    """
+    plugins = [_common(plugin) for plugin in (*config["plugins"], *chained)]
+    whole = {
+        "Name": config["name"],
+        "CNIVersion": config["cniVersion"],
+        "Plugins": [
+            {"Network": _common(plugin), "Bytes": _encoded(plugin)}
+            for plugin in (*config["plugins"], *chained)
+        ],
+        "Bytes": _encoded(config),
+    }
+    return delegate({**config, "plugins": plugins}) | {"CNINetworkConfigList": whole}
+
+
+def _common(plugin: dict[str, Any]) -> dict[str, Any]:
+    ipam = {"type": plugin["ipam"]["type"]} if "ipam" in plugin else {}
+    return {key: plugin[key] for key in ("capabilities", "type") if key in plugin} | {"ipam": ipam}
+
+
+def _encoded(config: dict[str, Any]) -> str:
+    return base64.b64encode(json.dumps(config).encode()).decode()
 
 
 PRIMARY = {

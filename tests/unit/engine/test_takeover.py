@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.engine.kept import PRIMARY, RESULT, SECOND, delegate, delete, folders
+from tests.unit.engine.kept import PRIMARY, RESULT, SECOND, delegate, delete, folders, of_file
 
 from polypod.errors import ForeignError
 from polypod.plan.facts import Link
@@ -177,6 +177,26 @@ def test_a_list_without_version_has_the_one_of_the_call(
     assert node.foreign.stdin(0)["cniVersion"] == "1.1.0"
 
 
+def test_a_plugin_of_a_list_from_a_file_is_told_all_that_it_was_told_before(
+    pod: tuple[Node, Sandbox], files: Path
+) -> None:
+    node, sandbox = pod
+    bridge = {"type": "vendor-bridge", "bridge": "cni0", "ipam": {"type": "vendor", "pool": "a"}}
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+    chained = {"type": "firewall", "backend": "nftables"}
+    for type_ in ("vendor-bridge", "portmap", "firewall"):
+        node.foreign.add(type_)
+    primary = {"cniVersion": "1.0.0", "name": "primary", "plugins": [bridge, portmap]}
+    path = write(files, sandbox, of_file(primary, chained))
+
+    delete(node, sandbox, files)
+
+    own = {"name": "primary", "cniVersion": "1.0.0"}
+    told = [node.foreign.stdin(place) for place in range(3)]
+    assert told == [chained | own, portmap | own, bridge | own]
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -187,6 +207,8 @@ def test_a_list_without_version_has_the_one_of_the_call(
         b'[{"Bytes": "not base64!"}]',
         b'[{"Bytes": "bm90IGpzb24="}]',
         b'[{"Name": "x"}]',
+        b'[{"Bytes": "e30=", "CNINetworkConfigList": {"Plugins": [{"Bytes": "e30="}]}}]',
+        b'[{"Bytes": "e30=", "CNINetworkConfigList": {"Plugins": [1], "Bytes": "e30="}}]',
     ],
 )
 def test_a_file_that_makes_no_sense_is_left_and_del_succeeds(
