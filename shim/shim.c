@@ -35,6 +35,7 @@
 
 enum {
     WIRE_VERSION = 1,
+    SPOOL_VERSION = 1, /* of kept entries: releases with another wire read them, too */
     HEADER_LEN = 12,
     MAX_PAYLOAD = 8 << 20,
     MAX_REQUEST = 2 << 20,
@@ -302,10 +303,10 @@ static void render_request(const struct call *c, struct bytes *b, int with_fds)
         fail(CODE_ENVIRONMENT, "the limit is 1 MiB", "the CNI_ variables are too large");
 }
 
-static void render_frame(struct bytes *frame, uint32_t kind, const struct bytes *payload)
+static void render_frame(struct bytes *frame, uint32_t version, uint32_t kind, const struct bytes *payload)
 {
     put(frame, "PLYP", 4);
-    put_number(frame, WIRE_VERSION, 2);
+    put_number(frame, version, 2);
     put_number(frame, kind, 2);
     put_number(frame, (uint32_t)payload->len, 4);
     put(frame, payload->at, payload->len);
@@ -384,7 +385,7 @@ static _Noreturn void spool_delete(const struct call *c)
     path = path == NULL || *path == '\0' ? "/var/lib/polypod/spool" : path;
     struct bytes payload = {NULL, 0, 0}, frame = {NULL, 0, 0};
     render_request(c, &payload, 0);
-    render_frame(&frame, KIND_REQUEST, &payload);
+    render_frame(&frame, SPOOL_VERSION, KIND_REQUEST, &payload);
     int folder = make_folders(path) != 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || !spool_has_room(folder) || spool_write(folder, &frame) != 0) {
         const char *why = errno == EDQUOT ? "it is full" : strerror(errno);
@@ -759,7 +760,7 @@ static enum outcome converse(struct call *c)
     uint32_t kind = KIND_REQUEST;
     int with_fds = 1;
     render_request(c, &payload, 1);
-    render_frame(&frame, KIND_REQUEST, &payload);
+    render_frame(&frame, WIRE_VERSION, KIND_REQUEST, &payload);
     int fd = open_connection(c);
     enum outcome got = fd >= 0 ? DONE : refused(c);
     while (fd >= 0) {
@@ -781,7 +782,7 @@ static enum outcome converse(struct call *c)
         got = run_plugin(c, fd, &payload, &answer);
         with_fds = 0;
         frame.len = 0;
-        render_frame(&frame, KIND_RAN, &answer);
+        render_frame(&frame, WIRE_VERSION, KIND_RAN, &answer);
         drop(&answer);
         if (got != DONE)
             break;

@@ -8,12 +8,14 @@ import os
 import subprocess
 import threading
 import time
+from pathlib import Path
 from statistics import median
 from types import TracebackType
 from typing import Self
 
 from cluster import processes
 from cluster.place import Place
+from tests.cluster.kube import soon
 
 
 class Probe:
@@ -43,39 +45,52 @@ class Probe:
         return max(self.seconds) - median(self.seconds)
 
     def _run(self) -> None:
-        conf = self._place.cni_conf / "00-polypod.conflist"
         for number in itertools.count():
             if self._stop.is_set():
                 return
-            listed = json.loads(conf.read_text())
-            common = {key: listed[key] for key in ("cniVersion", "name")}
-            stdin = json.dumps({**listed["plugins"][0], **common})
+            stdin = configuration(self._place)
             name = f"cni-probe-{number}"
             subprocess.run(["ip", "netns", "add", name], check=True, timeout=10)
             began = time.monotonic()
-            said = self._call("ADD", name, stdin)
+            said = call(self._place, "ADD", name, stdin)
             self.seconds.append(time.monotonic() - began)
             self.failed += [said] if said else []
-            self._call("DEL", name, stdin)
+            take_down(self._place, name, stdin)
             subprocess.run(["ip", "netns", "delete", name], check=True, timeout=10)
 
-    def _call(self, verb: str, name: str, stdin: str) -> str:
-        """Run the shim; return what it says of a failure."""
-        ran = subprocess.run(
-            processes.inside(self._place, [str(self._place.cni_bin / "polypod")]),
-            input=stdin,
-            env={
-                "PATH": os.environ["PATH"],
-                "CNI_COMMAND": verb,
-                "CNI_CONTAINERID": name,
-                "CNI_NETNS": f"/run/netns/{name}",
-                "CNI_IFNAME": "eth0",
-                "CNI_PATH": str(self._place.cni_bin),
-                "CNI_ARGS": "IgnoreUnknown=1",
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return ran.stdout if ran.returncode else ""
+
+def configuration(place: Place) -> str:
+    """Return what a runtime gives our plugin to read."""
+    listed = json.loads((place.cni_conf / "00-polypod.conflist").read_text())
+    common = {key: listed[key] for key in ("cniVersion", "name")}
+    return json.dumps({**listed["plugins"][0], **common})
+
+
+def take_down(place: Place, name: str, stdin: str) -> None:
+    """Ask for a DEL until it is done, as a runtime does: two releases may just pass each other."""
+    soon(lambda: not call(place, "DEL", name, stdin), f"the DEL of {name}")
+
+
+def call(
+    place: Place, verb: str, name: str, stdin: str, shim: Path | None = None, **env: str
+) -> str:
+    """Run the node's shim, or another one; return what it says of a failure."""
+    ran = subprocess.run(
+        processes.inside(place, [str(shim or place.cni_bin / "polypod")]),
+        input=stdin,
+        env={
+            "PATH": os.environ["PATH"],
+            "CNI_COMMAND": verb,
+            "CNI_CONTAINERID": name,
+            "CNI_NETNS": f"/run/netns/{name}",
+            "CNI_IFNAME": "eth0",
+            "CNI_PATH": str(place.cni_bin),
+            "CNI_ARGS": "IgnoreUnknown=1",
+            **env,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ran.stdout if ran.returncode else ""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.cluster import agent, releases
-from tests.cluster.kube import Kube, bridge, deployment, pod
-from tests.cluster.probe import Probe
+from tests.cluster.kube import Kube, bridge, deployment, pod, soon
+from tests.cluster.probe import Probe, call, configuration
 from tests.cluster.test_outages import all_attached
+from tests.cluster.traces import STATE
 
 from polypod.install.place import shim_binary
 
@@ -94,3 +96,18 @@ def test_a_former_shim_is_told_and_put_right(kube: Kube, newer: Path, namespace:
     releases.restart_agent(kube)
     assert releases.shim_in_place(kube.place) == releases.shim_of(newer).read_bytes()
     kube.wait_ready(namespace, "behind", seconds=60)
+
+
+def test_a_del_that_another_release_kept_is_carried_out(kube: Kube, namespace: str) -> None:
+    del namespace  # whose end sees that nothing is left
+    place, name = kube.place, "cni-kept"
+    newer, stdin = releases.shim_of(releases.make_newer(place)), configuration(place)
+    spool = STATE / "spool"
+
+    subprocess.run(["ip", "netns", "add", name], check=True, timeout=10)
+    try:
+        assert not call(place, "ADD", name, stdin)
+        assert not call(place, "DEL", name, stdin, newer, POLYPOD_SOCKET="/run/nobody.sock")
+        soon(lambda: not list(spool.glob("*.del")), "the end of what the newer shim kept")
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True, timeout=10)

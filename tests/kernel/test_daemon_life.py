@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.kernel.live import CALLED, PRIMARY, Live
 
-from polypod.daemon.wire import WireRequest, render_request
+from polypod.daemon.wire import WireRequest, render_spooled
 
 CHAINED = {**PRIMARY, "plugins": [*PRIMARY["plugins"], {"type": "noop"}]}
 PASS_ON = 'sed "s/.*\\"prevResult\\"://; s/,\\"type\\".*//"'
@@ -32,7 +32,7 @@ def keep(live: Live, name: str, content: bytes) -> None:
 def request(live: Live, verb: str, container: str) -> bytes:
     variables = live.variables(verb, container)
     given = {key: value for key, value in variables.items() if key.startswith("CNI_")}
-    return render_request(WireRequest(argv0="polypod", environment=given, stdin=CALLED, started=1))
+    return render_spooled(WireRequest(argv0="polypod", environment=given, stdin=CALLED, started=1))
 
 
 def wait_gone(live: Live) -> None:
@@ -176,7 +176,7 @@ def test_damaged_entries_are_put_aside_and_the_others_carried_out(live: Live) ->
 
     assert not live.records() and not live.leases()
     assert {path.name for path in (live.spool / "bad").iterdir()} == set(bad)
-    # An entry of another wire version waits for the release that wrote it.
+    # An entry of another form waits for the release that wrote it.
     assert {path.name for path in live.spool.glob("*.del")} == {"6.del", "7.del", "8.del"}
 
 

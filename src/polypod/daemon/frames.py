@@ -19,6 +19,8 @@ from typing import Final, Protocol
 from polypod.errors import DecodeError, TryAgainError
 
 WIRE_VERSION: Final = 1
+SPOOL_VERSION: Final = 1
+"""The form of what a shim keeps: counted apart, for releases with another wire read it."""
 MAX_PAYLOAD: Final = 8 << 20
 SEND_SECONDS: Final = 30.0
 
@@ -49,9 +51,11 @@ class VersionMismatch(DecodeError):  # noqa: N818 - it is told to the other side
     slug = "wire-version"
     hint = "restart the daemon, so that it places its own shim again"
 
-    def __init__(self, version: int) -> None:
+    def __init__(self, version: int, cause: str = "") -> None:
         """Keep the other side's version."""
-        super().__init__(f"shim speaks wire version {version}, the daemon version {WIRE_VERSION}")
+        super().__init__(
+            cause or f"shim speaks wire version {version}, the daemon version {WIRE_VERSION}"
+        )
         self.version = version
 
 
@@ -126,7 +130,7 @@ def blob(content: bytes) -> bytes:
     return _U32.pack(len(content)) + content
 
 
-def frame(kind: Kind, payload: bytes) -> bytes:
+def frame(kind: Kind, payload: bytes, *, version: int = WIRE_VERSION) -> bytes:
     """Return a whole frame.
 
     Raises:
@@ -134,19 +138,22 @@ def frame(kind: Kind, payload: bytes) -> bytes:
     """
     if len(payload) > MAX_PAYLOAD:
         raise DecodeError(f"the answer has {len(payload)} bytes, the limit is {MAX_PAYLOAD}")
-    return _HEADER.pack(_MAGIC, WIRE_VERSION, kind, len(payload)) + payload
+    return _HEADER.pack(_MAGIC, version, kind, len(payload)) + payload
 
 
 def parse(content: bytes) -> tuple[int, bytes]:
     """Return kind and payload of a frame that is there as a whole (an entry of the spool).
 
     Raises:
-        VersionMismatch: another release wrote it.
+        VersionMismatch: a release whose entries have another form wrote it.
         DecodeError: it is no frame, or not whole.
     """
     if len(content) < _HEADER.size:
         raise DecodeError("the frame is shorter than its header")
-    kind, size = _header(content[: _HEADER.size], MAX_PAYLOAD)
+    version, kind, size = _header(content[: _HEADER.size])
+    if version != SPOOL_VERSION:
+        cause = f"entry of form {version}, this release reads form {SPOOL_VERSION}"
+        raise VersionMismatch(version, cause)
     payload = content[_HEADER.size :]
     if len(payload) != size:
         raise DecodeError(f"the frame has {len(payload)} bytes, its header says {size}")
@@ -168,7 +175,11 @@ def receive(
     """
     with _timeout_kept(sock):
         header = _exactly(sock, _HEADER.size, waiting, fds)
-        kind, size = _header(header, limit)
+        version, kind, size = _header(header)
+        if version != WIRE_VERSION and not (kind == Kind.TAKE_OVER and size == 0):
+            raise VersionMismatch(version)  # a successor of any version may ask for its place
+        if size > limit:
+            raise DecodeError(f"the frame has {size} bytes, the limit is {limit}")
         return kind, _exactly(sock, size, waiting, fds)
 
 
@@ -208,15 +219,12 @@ def close(fds: Iterable[int]) -> None:
             os.close(fd)
 
 
-def _header(header: bytes, limit: int) -> tuple[int, int]:
+def _header(header: bytes) -> tuple[int, int, int]:
+    """Return version, kind and the payload's size."""
     magic, version, kind, size = _HEADER.unpack(header)
     if magic != _MAGIC:
         raise DecodeError("the caller does not speak the shim's protocol")
-    if version != WIRE_VERSION and not (kind == Kind.TAKE_OVER and size == 0):
-        raise VersionMismatch(version)  # a successor of any version may ask for its place
-    if size > limit:
-        raise DecodeError(f"the frame has {size} bytes, the limit is {limit}")
-    return kind, size
+    return version, kind, size
 
 
 def _exactly(sock: socket.socket, size: int, waiting: Waiting, fds: list[int]) -> bytes:

@@ -106,7 +106,7 @@ def parse_spooled(content: bytes) -> WireRequest:
     """Read a REQUEST that the shim kept as a file: the frame as it would have been sent.
 
     Raises:
-        VersionMismatch: the shim of another release wrote it.
+        VersionMismatch: a release whose entries have another form wrote it.
         DecodeError: it is damaged, or not a request without descriptors.
     """
     kind, payload = frames.parse(content)
@@ -116,7 +116,16 @@ def parse_spooled(content: bytes) -> WireRequest:
 
 
 def render_request(request: WireRequest) -> bytes:
-    """Write the frame that `parse_spooled` reads; descriptors stay behind."""
+    """Write the frame that a shim sends; descriptors stay behind."""
+    return frames.frame(Kind.REQUEST, _render_call(request))
+
+
+def render_spooled(request: WireRequest) -> bytes:
+    """Write the file that `parse_spooled` reads."""
+    return frames.frame(Kind.REQUEST, _render_call(request), version=frames.SPOOL_VERSION)
+
+
+def _render_call(request: WireRequest) -> bytes:
     parts = (
         number(0),
         number(request.started, 8),
@@ -124,7 +133,7 @@ def render_request(request: WireRequest) -> bytes:
         _render_environment(request.environment),
         blob(request.stdin),
     )
-    return frames.frame(Kind.REQUEST, b"".join(parts))
+    return b"".join(parts)
 
 
 def send_result(sock: socket.socket, exit_code: int, stdout: bytes, stderr: bytes = b"") -> None:

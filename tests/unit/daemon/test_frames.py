@@ -13,7 +13,14 @@ import pytest
 from polypod.daemon import frames
 from polypod.daemon.frames import CallerGoneError, Deadline, Kind, Late, VersionMismatch
 from polypod.daemon.patience import Patience
-from polypod.daemon.wire import MAX_REQUEST, WireRequest, receive_request, render_request
+from polypod.daemon.wire import (
+    MAX_REQUEST,
+    WireRequest,
+    parse_spooled,
+    receive_request,
+    render_request,
+    render_spooled,
+)
 from polypod.errors import DecodeError
 
 PLAIN = render_request(WireRequest(argv0="p", environment={}, stdin=b""))
@@ -92,6 +99,20 @@ def test_another_version_is_recognised_by_the_header_alone() -> None:
         with pytest.raises(VersionMismatch) as raised:
             receive_request(right, Deadline(5))
         assert raised.value.version == 2
+
+
+def test_what_a_shim_kept_is_read_by_a_release_with_another_wire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = render_spooled(WireRequest(argv0="p", environment={}, stdin=b""))
+    monkeypatch.setattr(frames, "WIRE_VERSION", 2)
+
+    assert parse_spooled(kept).argv0 == "p"
+
+
+def test_an_entry_of_another_form_is_told_from_a_damaged_one() -> None:
+    with pytest.raises(VersionMismatch, match="entry of form 9, this release reads form 1"):
+        parse_spooled(PLAIN[:4] + b"\x09\x00" + PLAIN[6:])
 
 
 @pytest.mark.parametrize("version", [0, 2])

@@ -59,6 +59,8 @@ def test_the_ends_of_a_run_are_those_of_both_sides() -> None:
 def test_version_and_sizes_are_those_of_both_sides() -> None:
     assert f"wire version: {frames.WIRE_VERSION}" in TEXT
     assert constant("WIRE_VERSION") == frames.WIRE_VERSION
+    assert constant("SPOOL_VERSION") == frames.SPOOL_VERSION
+    assert f"in place of the wire version the form of entries, {frames.SPOOL_VERSION}" in TEXT
     assert constant("MAX_PAYLOAD") == frames.MAX_PAYLOAD
     assert constant("MAX_REQUEST") == wire.MAX_REQUEST
     assert constant("MAX_STDIN") == wire.MAX_STDIN
