@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import threading
@@ -98,7 +97,8 @@ def test_silent_daemon_is_given_up_in_time(node: Node) -> None:
 
 def test_del_fails_when_the_spool_holds_too_much(node: Node) -> None:
     node.spool.mkdir(parents=True)
-    os.truncate(os.open(node.spool / "1.del", os.O_CREAT | os.O_WRONLY), 64 << 20)
+    with (node.spool / "1.del").open("wb") as file:
+        file.truncate(64 << 20)
     answer = error_of(node.call("DEL"))
     assert answer["code"] == 11 and "full" in answer["msg"]
 
