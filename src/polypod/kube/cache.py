@@ -15,7 +15,7 @@ from functools import partial
 
 from polypod.errors import ApiError, DecodeError, PolypodError, TryAgainError
 from polypod.kube import reading
-from polypod.kube.client import METADATA, METADATA_LIST, Client, Query
+from polypod.kube.client import METADATA, METADATA_LIST, Backoff, Client, Query
 from polypod.kube.kept import Item, Kept
 from polypod.kube.last_known import EVERY_S, Disk, Known, LastKnown
 from polypod.kube.missing import Missing
@@ -54,6 +54,7 @@ class ApiSource:
         disk: Disk | None = None,
         keep_every_s: float = EVERY_S,
         appear_s: float = APPEAR_S,
+        backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
         """Prepare the watches of one node; start() begins.
 
@@ -82,14 +83,23 @@ class ApiSource:
                 ),
                 watch_accept=METADATA,
                 shelf=self._pods,
+                backoff=backoff(),
             ),
             Reflector(
                 name="definitions",
                 client=client,
                 query=Query(path=DEFINITIONS),
                 shelf=self._definitions,
+                backoff=backoff(),
             ),
         )
+
+        client.on_answer = self._hurry
+
+    def _hurry(self) -> None:
+        """After an outage a watch may pause for half a minute; here the server has answered."""
+        for watch in self._watches:
+            watch.hurry()
 
     def start(self) -> None:
         """Begin to watch."""

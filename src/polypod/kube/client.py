@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -76,6 +76,8 @@ class Client:
         self._lock = threading.Lock()
         self._idle: list[tuple[object, http.client.HTTPConnection]] = []
         self._is_closed = False
+        self.on_answer: Callable[[], None] = lambda: None
+        """Is told of every request that went well, watches apart."""
 
     def get(self, query: Query, *, timeout_s: float = REQUEST_S) -> bytes:
         """Return the body of a GET.
@@ -145,6 +147,7 @@ class Client:
             status, answer = self._exchange(method, query, body, content_type, timeout_s)
         if status >= http.client.BAD_REQUEST:
             raise _refusal(status, answer)
+        self.on_answer()
         return answer
 
     def _exchange(

@@ -83,9 +83,15 @@ class Reflector:
     shelf: Shelf
     backoff: Backoff = field(default_factory=Backoff)
     _version: str = ""
+    _is_expired: bool = False
+    """The newest watch ended because its version was too old."""
     _opened: float = 0.0
     """When the newest watch began (monotonic), 0 when there is none."""
+    is_pausing: bool = False
+    """It waits before its next try."""
     _stop: threading.Event = field(default_factory=threading.Event)
+    _go_on: threading.Event = field(default_factory=threading.Event)
+    """Ends a pause."""
     _synced: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -97,6 +103,12 @@ class Reflector:
     def stop(self) -> None:
         """End at the next event or time-out; the thread is a daemon thread."""
         self._stop.set()
+        self._go_on.set()
+
+    def hurry(self) -> None:
+        """Try now, if this is a pause: the server has just answered somebody."""
+        if self.is_pausing:
+            self._go_on.set()
 
     def wait_synced(self, timeout_s: float) -> bool:
         """Wait until the first list is in; tell whether it is."""
@@ -109,25 +121,39 @@ class Reflector:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            began = time.monotonic()
-            try:
-                self.turn()
-                if time.monotonic() - began < HASTY_S:  # a server that ends every watch at once
-                    self._stop.wait(self.backoff.failed())
-                else:
-                    self.backoff.worked()
-            except PolypodError as error:
-                if self._opened and time.monotonic() - self._opened >= HASTY_S:
-                    self.backoff.worked()  # it was a watch for a while: a new outage begins
-                wait_s = self.backoff.failed()
-                log.warning(
-                    "watch.failed kind=%s cause=%r wait_s=%.1f", self.name, error.cause, wait_s
-                )
-                self._stop.wait(wait_s)
-            except Exception:
-                log.exception("watch.broken kind=%s", self.name)
-                self._version = ""
-                self._stop.wait(self.backoff.failed())
+            wait_s = self._try()
+            if wait_s:
+                self._pause(wait_s)
+
+    def _pause(self, seconds: float) -> None:
+        self.is_pausing = True
+        if not self._stop.is_set():
+            self._go_on.wait(seconds)
+        self.is_pausing = False
+        self._go_on.clear()
+
+    def _try(self) -> float:
+        """Take one turn; return how long to wait before the next, in seconds."""
+        began = time.monotonic()
+        was_expired = self._is_expired
+        try:
+            self.turn()
+        except PolypodError as error:
+            if self._opened and time.monotonic() - self._opened >= HASTY_S:
+                self.backoff.worked()  # it was a watch for a while: a new outage begins
+            wait_s = self.backoff.failed()
+            log.warning("watch.failed kind=%s cause=%r wait_s=%.1f", self.name, error.cause, wait_s)
+            return wait_s
+        except Exception:
+            log.exception("watch.broken kind=%s", self.name)
+            self._version = ""
+            return self.backoff.failed()
+        if self._is_expired and not was_expired:
+            return 0.0  # usual after an outage, whose pauses are long by then: list now
+        if time.monotonic() - began < HASTY_S:  # a server that ends every watch at once
+            return self.backoff.failed()
+        self.backoff.worked()
+        return 0.0
 
     def turn(self) -> None:
         """List if nothing is known yet, then watch until the server ends the stream.
@@ -138,11 +164,12 @@ class Reflector:
         self._opened = 0.0
         if not self._version:
             self._list()
+        self._is_expired = False
         try:
             self._watch()
         except _ExpiredError:
             log.info("watch.expired kind=%s", self.name)
-            self._version = ""
+            self._version, self._is_expired = "", True
 
     def _list(self) -> None:
         try:

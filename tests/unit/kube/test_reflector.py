@@ -277,6 +277,54 @@ def test_an_outage_after_a_long_watch_begins_with_a_short_pause(api: FakeApiServ
     client.close()
 
 
+def weary() -> Backoff:
+    """Return the pauses of a long outage."""
+    return Backoff(first_s=60.0, most_s=60.0)
+
+
+def test_a_history_that_went_during_an_outage_leads_to_a_list_without_a_pause() -> None:
+    gone = event("ERROR", "", "").replace(b'"metadata"', b'"code": 410, "metadata"')
+
+    def script(target: str) -> Iterable[bytes]:
+        if "watch=1" not in target:
+            return body(b'{"metadata":{"resourceVersion":"5"},"items":[]}')
+        return chunked([gone])
+
+    with RawServer(script) as server:
+        client = Client(server.access)
+        made = Reflector(
+            name="x",
+            client=client,
+            query=Query(path=DEFINITIONS),
+            shelf=Names(),
+            backoff=weary(),
+        )
+        made.start()
+
+        soon(lambda: len(server.targets) == 4)
+        assert ["watch=1" in target for target in server.targets] == [False, True] * 2
+        made.stop()
+        client.close()
+        assert len(server.targets) == 4  # a server that always says so is left alone for a while
+
+
+def test_a_watch_that_pauses_goes_on_when_somebody_heard_of_the_server(api: FakeApiServer) -> None:
+    api.put(DEFINITIONS, definition("one"))
+    api.fail_next = [503]
+    client, shelf = Client(api.access), Names()
+    made = Reflector(
+        name="x", client=client, query=Query(path=DEFINITIONS), shelf=shelf, backoff=weary()
+    )
+    made.start()
+    soon(lambda: made.is_pausing)
+
+    made.hurry()
+
+    assert made.wait_synced(10)
+    made.stop()
+    client.close()
+
+
 def test_pauses_grow_and_end_when_something_worked() -> None:
     backoff = Backoff(first_s=1.0, most_s=4.0)
 
