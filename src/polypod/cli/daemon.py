@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -132,13 +131,13 @@ def main(words: list[str]) -> int:
     chosen = parser().parse_args(words)
     if chosen.config_schema:
         return _print_schema()
-    from polypod.daemon import settings_file
+    from polypod.daemon import lines, settings_file
     from polypod.daemon.app import Daemon
 
     path: Path | None = chosen.config
     try:
         reading = settings_file.read(path) if path else Reading(settings=NodeSettings())
-        _log_at(chosen.log_level or reading.settings.log_level)
+        lines.begin(chosen.log_level or reading.settings.log_level)
         if path is not None:
             settings_file.tell(reading, path)
         Daemon(options_of(chosen, reading)).run()
@@ -223,11 +222,3 @@ def _print_schema() -> int:
 
     print(json.dumps(node_settings.schema(), indent=2))
     return 0
-
-
-def _log_at(level: str) -> None:
-    from polypod.daemon.lines import LineFormatter
-
-    output = logging.StreamHandler(sys.stderr)
-    output.setFormatter(LineFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[output])

@@ -9,13 +9,29 @@ import contextlib
 import json
 import logging
 import re
+import sys
 import threading
 import time
 from collections.abc import Generator
 
 LONGEST = 300
+OURS = "polypod"
 _plain = re.compile(r"[A-Za-z0-9_.:/@%+,\[\]-]+")
 _breaking = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def begin(level: str) -> None:
+    """Log to standard error from that level on; of libraries nothing below a warning.
+
+    Their lines are no events of ours: each call to a runtime, for one, is some fifty of them.
+    """
+    output = logging.StreamHandler(sys.stderr)
+    output.setFormatter(LineFormatter())
+    chosen: int = getattr(logging, level.upper())
+    everybody = logging.getLogger()
+    everybody.addHandler(output)
+    everybody.setLevel(max(chosen, logging.WARNING))
+    logging.getLogger(OURS).setLevel(chosen)
 
 
 class _Bound(threading.local):

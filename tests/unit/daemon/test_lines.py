@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polypod.daemon.lines import LineFormatter, bound, fields
+from polypod.daemon.lines import LineFormatter, begin, bound, fields
 
 
 def line(message: str, *args: object) -> str:
@@ -62,3 +63,39 @@ def test_a_traceback_stays_in_its_line() -> None:
 
     assert len(written.splitlines()) == 1
     assert "event=a.b traceback=" in written and "ValueError" in written
+
+
+@pytest.fixture
+def loggers_as_before() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("polypod")
+    levels, handlers = (root.level, ours.level), root.handlers[:]
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
+@pytest.mark.usefixtures("loggers_as_before")
+def test_every_step_of_ours_is_told_and_of_libraries_what_goes_wrong(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begin("debug")
+
+    logging.getLogger("polypod.node").debug("node.looked")
+    logging.getLogger("hpack.hpack").debug("Encoding 3 with 7 bits")
+    logging.getLogger("hpack.hpack").warning("odd")
+
+    told = [line.partition("level=")[2] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["debug event=node.looked", "warning event=odd"]
+
+
+@pytest.mark.usefixtures("loggers_as_before")
+def test_who_wants_errors_only_gets_no_warnings_of_libraries(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    begin("error")
+
+    for name in ("polypod.node", "hpack.hpack"):
+        logging.getLogger(name).warning("a.b")
+
+    assert capsys.readouterr().err == ""
