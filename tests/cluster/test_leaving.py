@@ -63,7 +63,12 @@ def test_a_node_that_an_agent_left_as_it_was_is_repaired(kube: Kube, taken_away:
 def repair(kube: Kube) -> None:
     """Apply what `polypod uninstall render` prints for this node, and wait for its end."""
     place, job = kube.place, f"job/polypod-uninstall-{NODE}"
-    folders = ("--conf-dir", str(place.cni_conf), "--shim-dir", str(place.cni_bin))
+    options = {
+        "--conf-dir": place.cni_conf,
+        "--shim-dir": place.cni_bin,
+        "--runtime-socket": place.containerd,
+    }
+    folders = [str(word) for pair in options.items() for word in pair]
     text = agent.polypod("uninstall", "render", "--node", NODE, "--image", agent.IMAGE, *folders)
     kube("apply", "-f", "-", stdin=text)
     try:

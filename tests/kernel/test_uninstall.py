@@ -170,3 +170,16 @@ def test_a_file_of_somebody_else_under_our_name_is_kept_and_named(live: Live) ->
     assert f"kept {folder}/00-polypod.conflist: it is not ours" in said
     assert f"kept {live.bin}/polypod: it is not ours" in said
     assert (folder / "00-polypod.conflist").exists()
+
+
+def test_nothing_is_touched_while_a_pod_would_lose_a_network(killed: Live) -> None:
+    before = configurations(killed), leases(killed)
+
+    said = uninstall(killed, "--detach", "--purge", "--unless-used", code=1)
+    after = configurations(killed), leases(killed)
+    killed.remove_sandbox("alive")
+    uninstall(killed, "--detach", "--purge", "--unless-used")
+
+    assert said[0] == "polypod: default/alive would lose networks [conflict]"
+    assert after == before
+    assert leases(killed) == []

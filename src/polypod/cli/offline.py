@@ -16,6 +16,7 @@ from polypod.daemon.doors import networks_of, open_doors, settings_of
 from polypod.daemon.options import Options
 from polypod.engine.doors import Doors
 from polypod.foreign.run import ForeignDoor
+from polypod.install.place import shim_binary
 from polypod.kernel.door import KernelDoor
 from polypod.kube.manifests import ManifestSource
 from polypod.kube.nothing import NoSource, NoStatus
@@ -74,6 +75,8 @@ def _options(place: Place) -> Options:
         status=place.status,
         data_root=place.data_root,
         path=place.path,
+        runtime=place.runtime,
+        shim=shim_binary() if place.runtime else None,
     )
     if place.config is None:
         return options

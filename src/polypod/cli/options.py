@@ -31,6 +31,8 @@ class Place:
     data_root: Path | None = None
     path: tuple[str, ...] = (PLUGINS,)
     config: Path | None = None
+    runtime: Path | None = None
+    """The container runtime's socket, where foreign plugins are to run in its mounts."""
 
 
 state_option = click.option(

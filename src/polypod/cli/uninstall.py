@@ -28,8 +28,10 @@ class Wish:
 
     folders: Folders
     data_root: Path | None
+    runtime: Path | None
     detach: bool
     purge: bool
+    unless_used: bool
     dry_run: bool
 
 
@@ -68,8 +70,19 @@ _conf_dir = click.option("--conf-dir", help="Where its configuration lies, if el
     show_default=True,
     help="The node's root, as a debugging pod sees it: /host.",
 )
+@click.option(
+    "--runtime-mounts",
+    type=FILE,
+    metavar="SOCKET",
+    help="Run plugins of the host where the runtime at this socket does: for a container.",
+)
 @click.option("--detach", is_flag=True, help="Take back what is attached, but for first networks.")
 @click.option("--purge", is_flag=True, help="Remove the state folder too.")
+@click.option(
+    "--unless-used",
+    is_flag=True,
+    help="Fail, and touch nothing, while a pod that runs would lose a network.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would go, change nothing.")
 @click.pass_context
 def uninstall(  # noqa: PLR0913 - one argument an option
@@ -82,8 +95,10 @@ def uninstall(  # noqa: PLR0913 - one argument an option
     data_root: Path | None,
     socket: Path,
     root: Path,
+    runtime_mounts: Path | None,
     detach: bool,
     purge: bool,
+    unless_used: bool,
     dry_run: bool,
 ) -> None:
     """Take Polypod off a node whose agent could not do so itself.
@@ -107,7 +122,17 @@ def uninstall(  # noqa: PLR0913 - one argument an option
             "--detach enters the pods' namespaces, whose paths are the node's own",
             hint="run it on the node, or apply what `polypod uninstall render` prints",
         )
-    _run(Wish(folders=folders, data_root=data_root, detach=detach, purge=purge, dry_run=dry_run))
+    _run(
+        Wish(
+            folders=folders,
+            data_root=data_root,
+            runtime=runtime_mounts,
+            detach=detach,
+            purge=purge,
+            unless_used=unless_used,
+            dry_run=dry_run,
+        )
+    )
 
 
 uninstall.add_command(shim.remove_shim)
@@ -117,15 +142,17 @@ uninstall.add_command(shim.remove_shim)
 @_platform
 @_conf_dir
 @_shim_dir
+@click.option("--runtime-socket", help="The runtime's socket, if elsewhere.")
 @click.option("--node", default="", help="Repair this node only, by a Job.")
 @click.option("--image", help="The agent's image, from a registry that the nodes reach.")
 @click.option("--namespace", default="polypod-system", show_default=True)
 @click.option("--purge", is_flag=True, help="Remove the state folders too.")
-def render_(
+def render_(  # noqa: PLR0913 - one argument an option
     *,
     platform: str,
     conf_dir: str | None,
     shim_dir: str | None,
+    runtime_socket: str | None,
     node: str,
     image: str | None,
     namespace: str,
@@ -143,7 +170,10 @@ def render_(
     known = PLATFORMS[platform]
     values = Values(
         platform=replace(
-            known, cni_bin=shim_dir or known.cni_bin, cni_conf=conf_dir or known.cni_conf
+            known,
+            cni_bin=shim_dir or known.cni_bin,
+            cni_conf=conf_dir or known.cni_conf,
+            runtime_socket=runtime_socket or known.runtime_socket,
         ),
         namespace=namespace,
         image=image or Values().image,
@@ -166,6 +196,8 @@ def _run(wish: Wish) -> None:
                 f"the state folder knows of {_count(records)} that would be forgotten",
                 hint="--detach takes them back first",
             )
+        if wish.unless_used:
+            _check_is_unused(decided)
         _files(leaving.find(wish.folders, with_state=False), wish)
         if wish.detach:
             _detach(decided, wish)
@@ -174,6 +206,20 @@ def _run(wish: Wish) -> None:
         if wish.purge:
             found = leaving.find(wish.folders, with_state=True)
             _files(replace(found, kept=(), next_configuration=""), wish)
+
+
+def _check_is_unused(decided: clear.Plan) -> None:
+    """Refuse to go on while sandboxes live that would lose a network.
+
+    Raises:
+        ConflictError: there are such, named.
+    """
+    used = [records for records in decided.going if not all(made.is_gone(one) for one in records)]
+    if used:
+        raise ConflictError(
+            f"{', '.join(sorted(_who(records[0]) for records in used))} would lose networks",
+            hint="end or restart these pods first; without --unless-used they are cut off",
+        )
 
 
 def _owned(state: Path) -> contextlib.AbstractContextManager[bool]:
@@ -199,7 +245,7 @@ def _detach(decided: clear.Plan, wish: Wish) -> None:
         text = "would take back" if wish.dry_run else "took back"
         click.echo(f"{text} {record.ifname} of {_who(record)} ({record.display_name})")
     if decided.going and not wish.dry_run:
-        place = Place(state=wish.folders.state, data_root=wish.data_root)
+        place = Place(state=wish.folders.state, data_root=wish.data_root, runtime=wish.runtime)
         with offline.doors(place) as doors:
             faults = clear.carry_out(decided, doors)
         if faults:

@@ -33,8 +33,8 @@ def once(values: Values, name: str, verb: str) -> str:
 
 
 def uninstaller(values: Values) -> str:
-    """Return what frees the rest on the way back."""
-    return uninstall.plain(values, purge=True)
+    """Return what frees the rest on the way back, once pods of ours have ended."""
+    return uninstall.plain(values, purge=True, unless_used=True)
 
 
 def saved(document: Object) -> str:

@@ -19,15 +19,17 @@ WAIT = "import signal; signal.sigwait({signal.SIGTERM})"
 SANDBOXES = "/run/netns"
 
 
-def plain(values: Values, *, node: str = "", purge: bool = False) -> str:
+def plain(values: Values, *, node: str = "", purge: bool = False, unless_used: bool = False) -> str:
     """Return everything for `kubectl apply -f`; with a node's name, a Job for that node."""
-    thing = job(values, node, purge=purge) if node else daemon_set(values, purge=purge)
+    given = {"--purge": purge, "--unless-used": unless_used}
+    more = [option for option, is_given in given.items() if is_given]
+    thing = job(values, node, more) if node else daemon_set(values, more)
     return HEAD + text([agent.namespace(values), thing])
 
 
-def daemon_set(values: Values, *, purge: bool) -> dict[str, object]:
+def daemon_set(values: Values, more: Sequence[str]) -> dict[str, object]:
     """Return the DaemonSet that repairs every node and then waits."""
-    return once(values, NAME, _uninstall(values, purge=purge))
+    return once(values, NAME, [*_uninstall(values), *more])
 
 
 def once(values: Values, name: str, arguments: Sequence[str]) -> dict[str, object]:
@@ -62,13 +64,13 @@ def once(values: Values, name: str, arguments: Sequence[str]) -> dict[str, objec
     }
 
 
-def job(values: Values, node: str, *, purge: bool) -> dict[str, object]:
+def job(values: Values, node: str, more: Sequence[str]) -> dict[str, object]:
     """Return the Job that repairs one node; it goes an hour after its end."""
     pod = {
         **_pod(values),
         "nodeName": node,
         "restartPolicy": "Never",
-        "containers": [_worker(values, _uninstall(values, purge=purge))],
+        "containers": [_worker(values, [*_uninstall(values), *more])],
     }
     return {
         "apiVersion": "batch/v1",
@@ -82,14 +84,14 @@ def job(values: Values, node: str, *, purge: bool) -> dict[str, object]:
     }
 
 
-def _uninstall(values: Values, *, purge: bool) -> list[str]:
+def _uninstall(values: Values) -> list[str]:
     platform = values.platform
     return [
         "uninstall",
         f"--conf-dir={platform.cni_conf}",
         f"--shim-dir={platform.cni_bin}",
+        f"--runtime-mounts={platform.runtime_socket}",
         "--detach",
-        *(["--purge"] if purge else []),
     ]
 
 
@@ -137,6 +139,8 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
     return (
         ("shim", platform.cni_bin, platform.cni_bin, make),
         ("conf", platform.cni_conf, platform.cni_conf, ""),
+        # Whose mounts foreign plugins run in, as with the agent.
+        ("runtime", platform.runtime_socket, platform.runtime_socket, "Socket"),
         ("socket", "/run/polypod", "/run/polypod", make),
         ("state", "/var/lib/polypod", "/var/lib/polypod", make),
         ("leases", "/var/lib/cni", "/var/lib/cni", make),

@@ -31,6 +31,7 @@ def test_every_node_is_repaired_before_the_daemon_set_counts_as_ready() -> None:
         "uninstall",
         "--conf-dir=/etc/cni/net.d",
         "--shim-dir=/opt/cni/bin",
+        "--runtime-mounts=/run/containerd/containerd.sock",
         "--detach",
     ]
     assert "volumeMounts" not in waiting
@@ -71,3 +72,15 @@ def test_sandboxes_are_seen_as_the_node_has_them() -> None:
         "mountPropagation": "HostToContainer",
     }
     assert {v["name"] for v in pod["volumes"]} == set(mounts)
+
+
+def test_plugins_of_the_host_run_in_its_runtimes_mounts() -> None:
+    pod = thing()["spec"]["template"]["spec"]
+
+    volumes = [volume for volume in pod["volumes"] if volume["name"] == "runtime"]
+    assert volumes == [
+        {
+            "name": "runtime",
+            "hostPath": {"path": "/run/containerd/containerd.sock", "type": "Socket"},
+        }
+    ]
