@@ -29,8 +29,9 @@ def verbs() -> Iterator[tuple[str, click.Command]]:
 
 
 def _below(prefix: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    if not isinstance(command, click.Group):
+    if not isinstance(command, click.Group) or command.invoke_without_command:
         yield prefix, command
+    if not isinstance(command, click.Group):
         return
     for name, inner in sorted(command.commands.items()):
         yield from _below(f"{prefix} {name}", inner)
