@@ -7,7 +7,8 @@ found out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from polypod.cli.options import FOLDER, examples, output_option
 from polypod.doctor import cutover, everywhere, gather, page, report, rules
 from polypod.doctor import node as nodes
 from polypod.doctor.facts import Facts
-from polypod.errors import PolypodError
+from polypod.errors import ConflictError, PolypodError
 from polypod.install import aside, switching
 from polypod.install.platforms import PLATFORMS, Platform
 from polypod.install.values import Values
@@ -119,6 +120,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
                 plugins=chosen.cni_bin,
                 cache=cutover.kept(facts).settings.cni_dir or CACHE,
             )
+        if out is not None:
+            _check_is_no_other_switch(out, facts)
         values = _values(cutover.kept(facts), wanted)
         found = _report(facts)
     except PolypodError as error:
@@ -126,7 +129,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
         context.exit(UNKNOWN)
     _print(found, facts, output, everything=everything)
     if out is not None:
-        _write(out, facts, values)
+        _write(out, _files(facts, values, _kubectl(kubeconfig, context_name)))
     elif output == "table":
         click.echo("\n--out DIR writes the switch and the way back, as files and commands.")
     context.exit(found.code)
@@ -195,18 +198,40 @@ def _print(found: report.Report, facts: Facts, output: str, *, everything: bool)
         click.echo(line)
 
 
-def _write(folder: Path, facts: Facts, values: Values) -> None:
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in _files(facts, values).items():
-        files.write_atomically(folder / name, text.encode(), mode=0o644)
+    for name, text in texts.items():
+        mode = 0o755 if name.endswith(".sh") else 0o644
+        files.write_atomically(folder / name, text.encode(), mode=mode)
         click.echo(str(folder / name), err=True)
 
 
-def _files(facts: Facts, values: Values) -> Mapping[str, str]:
+def _check_is_no_other_switch(folder: Path, facts: Facts) -> None:
+    """Refuse a folder whose way back would be lost: it starts what the cluster has no more.
+
+    Raises:
+        ConflictError: there is such a file.
+    """
+    for path in sorted(folder.glob(f"{cutover.STOPPED}*.yaml")):
+        if path.name != cutover.BACK and path.name not in cutover.stopped(facts):
+            raise ConflictError(
+                f"{path} is the way back to something that is not there any more",
+                hint="choose another folder; if nobody wants to go back, remove that file",
+            )
+
+
+def _files(facts: Facts, values: Values, kubectl: str) -> Mapping[str, str]:
+    namespace = values.namespace
+    scripts = {
+        "switch.sh": ("The switch from Multus", cutover.steps(facts, namespace)),
+        "back.sh": ("The way back to Multus", cutover.way_back(facts, namespace)),
+        cutover.ENDS: ("The end of the way back", cutover.way_back_ends(namespace)),
+    }
     return {
-        "switch.sh": _script(cutover.steps(facts, values.namespace), "The switch, step by step"),
-        "back.sh": _script(cutover.way_back(facts, values.namespace), "The way back"),
-        "back-ends.sh": _script(cutover.way_back_ends(values.namespace), "The way back, its end"),
+        **{
+            name: "\n".join(cutover.lines(steps, name=name, title=title, kubectl=kubectl)) + "\n"
+            for name, (title, steps) in scripts.items()
+        },
         cutover.AGENT: switching.plain(values, cutover.settings_text(facts)),
         cutover.ASIDE: switching.once(values, "polypod-set-aside", "aside"),
         cutover.BACK: switching.once(values, "polypod-put-back", "back"),
@@ -215,9 +240,10 @@ def _files(facts: Facts, values: Values) -> Mapping[str, str]:
     }
 
 
-def _script(steps: tuple[cutover.Step, ...], title: str) -> str:
-    return "\n".join(("#!/bin/sh -eu", *_lines(steps, title))) + "\n"
-
-
-def _lines(steps: tuple[cutover.Step, ...], title: str) -> Iterator[str]:
-    yield from cutover.lines(steps, title=f"{title}; run it in this folder, or line by line.")
+def _kubectl(kubeconfig: Path | None, context: str) -> str:
+    """Return how the scripts call kubectl: for the cluster that was asked here."""
+    path = str(kubeconfig.absolute()) if kubeconfig else ""
+    options = {"--kubeconfig": path, "--context": context}
+    return " ".join(
+        [cutover.KUBECTL, *(f"{key}={shlex.quote(text)}" for key, text in options.items() if text)]
+    )
