@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from cluster import build, node, pki, versions
@@ -16,7 +17,21 @@ CONF = "00-multus.conf"
 CACHE = Path("/var/lib/cni/multus")
 
 
-def install(kube: Kube, place: Place, **settings: object) -> None:
+def in_file(place: Place) -> dict[str, object]:
+    """Return what says that the primary is the node's file, as its own entry point writes it.
+
+    Of a list in a file 4.3.0 tells a DEL only what is common to all plugins. The reference's bridge
+    then does not find its addresses, and such a pod does not end by Multus.
+    """
+    return {"clusterNetwork": str(place.cni_conf / node.PRIMARY)}
+
+
+def written_out(place: Place) -> dict[str, object]:
+    """Return the primary, copied into Multus's configuration as earlier entry points did."""
+    return {"delegates": [json.loads((place.cni_conf / node.PRIMARY).read_text("utf-8"))]}
+
+
+def install(kube: Kube, place: Place, primary: Mapping[str, object], **settings: object) -> None:
     """Place the executable and its configuration, as its own entry point would."""
     build.build(build.multus())
     kube.apply(crd())
@@ -27,9 +42,9 @@ def install(kube: Kube, place: Place, **settings: object) -> None:
         "type": "multus",
         "capabilities": {"portMappings": True},
         "kubeconfig": str(pki.kubeconfig(place.pki, "admin")),
-        "clusterNetwork": str(place.cni_conf / node.PRIMARY),
         "binDir": str(place.cni_bin),
         "logToStderr": False,
+        **primary,
         **settings,
     }
     fresh = place.cni_conf / ".multus.new"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,23 @@ from tests.cluster import agent, multus
 from tests.cluster.kube import Kube, bridge, deployment, macvlan, pod, soon
 from tests.cluster.traces import LEASES, STATE
 
+Primary = Callable[[Place], Mapping[str, object]]
 POLYPOD = [sys.executable, "-m", "polypod.cli.main"]
 
 
-@pytest.fixture
-def ruled(kube: Kube, place: Place, taken_away: None) -> Iterator[None]:
+@pytest.fixture(params=[multus.in_file, multus.written_out], ids=lambda how: how.__name__)
+def ruled(
+    request: pytest.FixtureRequest, kube: Kube, place: Place, taken_away: None
+) -> Iterator[Primary]:
     """Let Multus rule the cluster, as if nobody else had ever been there."""
     del taken_away
     agent.uninstall(kube)
     soon(lambda: not (place.cni_conf / "00-polypod.conflist").exists(), "the end of the agent")
-    multus.install(kube, place, namespaceIsolation=True, globalNamespaces="default,shared")
-    yield
+    how: Primary = request.param
+    multus.install(
+        kube, place, how(place), namespaceIsolation=True, globalNamespaces="default,shared"
+    )
+    yield how
     agent.uninstall(kube)
     multus.uninstall(place)
 
@@ -86,9 +92,8 @@ def end(kube: Kube, namespace: str, *names: str) -> None:
 
 
 def test_a_cluster_is_switched_with_its_pods_and_back_again(
-    kube: Kube, place: Place, ruled: None, tmp_path: Path
+    kube: Kube, place: Place, ruled: Primary, tmp_path: Path
 ) -> None:
-    del ruled
     namespace = prepare(kube)
     kube.apply(*(pod(namespace, f"old-{n}", networks(namespace)) for n in range(3)))
     kube.apply(deployment(namespace, "web", f"{namespace}-left", 2))
@@ -99,7 +104,8 @@ def test_a_cluster_is_switched_with_its_pods_and_back_again(
     migrate(place, "--out", str(tmp_path), "--image", agent.IMAGE)
     switch(kube, place, namespace, tmp_path)
     end_pods_of_before(kube, namespace)
-    go_back(kube, place, namespace, tmp_path)
+    if ruled is multus.written_out:  # with the other, Multus ends no pod of a bridge
+        go_back(kube, place, namespace, tmp_path)
 
     kube.delete_namespace(namespace)
     soon(lambda: leases(namespace) == [], "the end of every address")
