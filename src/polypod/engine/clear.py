@@ -45,7 +45,10 @@ def carry_out(decided: Plan, doors: Doors) -> list[PolypodError]:
     faults: list[PolypodError] = []
     for records in decided.going:
         try:
-            faults += undo.records(records, Caller(), doors)
+            failed = undo.records(records, Caller(), doors)
+            if not failed and doors.cache is not None:
+                doors.cache.forget_ours(records[0].container_id)
+            faults += failed
         except PolypodError as error:  # a sandbox that cannot be entered keeps no other
             faults.append(error)
     return faults

@@ -244,6 +244,10 @@ class SandboxCache(Protocol):
         """Remove what libcni kept."""
         ...
 
+    def forget_ours(self, container_id: str) -> None:
+        """Remove what the runtime's libcni kept of our own answers."""
+        ...
+
     def of_runtime(self, container_id: str, ifname: str) -> bytes | None:
         """Return what the runtime's libcni kept of a network that is no meta-plugin's, or None."""
         ...

@@ -21,6 +21,7 @@ from polypod.store.roots import Roots
 MAX_BYTES = 4 << 20
 PRIMARY = "eth0"
 _TYPES = frozenset({"multus", "multus-shim"})
+_OURS = frozenset({"polypod"})
 RUNTIME_RESULTS = Path("/var/lib/cni/results")
 """Where runtimes let libcni keep results; none of them can be told another place."""
 
@@ -59,10 +60,23 @@ class MultusCache:
         Raises:
             StorageError: the disk refused.
         """
-        for name in _names(self._runtime_results):
-            if f"-{container_id}-" in name and self._is_of_multus(name):
-                self._remove(self._runtime_results, name)
+        self._forget_answers(container_id, _TYPES)
         self._remove(self._delegates, container_id)
+
+    def forget_ours(self, container_id: str) -> None:
+        """Remove what a container's runtime kept of our answer; absent is fine.
+
+        The runtime would not once another network is configured.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        self._forget_answers(container_id, _OURS)
+
+    def _forget_answers(self, container_id: str, types: frozenset[str]) -> None:
+        for name in _names(self._runtime_results):
+            if f"-{container_id}-" in name and not types.isdisjoint(self._types(name)):
+                self._remove(self._runtime_results, name)
 
     def forget_result(self, network: str, container_id: str, ifname: str) -> None:
         """Remove what libcni kept of one attachment; absent is fine.
@@ -110,10 +124,6 @@ class MultusCache:
             if types and types.isdisjoint(node.META_PLUGINS):
                 return name
         return ""
-
-    def _is_of_multus(self, name: str) -> bool:
-        """Tell whether the network that a result is of was Multus's."""
-        return not _TYPES.isdisjoint(self._types(name))
 
     def _types(self, name: str) -> frozenset[str]:
         """Return the types of the plugins that a result is of; none when it makes no sense."""
