@@ -13,7 +13,7 @@ import pytest
 from cluster import reboot
 from tests.cluster import agent
 from tests.cluster.kube import Kube, bridge, pod, soon
-from tests.cluster.traces import LEASES, STATE
+from tests.cluster.traces import STATE
 
 from polypod.store.journal import SqliteJournal
 
@@ -47,18 +47,6 @@ def no_agent_serves() -> Generator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def forget_what_the_primary_keeps(kube: Kube) -> None:
-    """Remove leases of pods that the primary attached alone: their DEL came to us (limits.md)."""
-    journal = SqliteJournal(STATE / "journal.db", read_only=True)
-    known = {record.container_id for record in journal.all()}
-    journal.close()
-    for path in (kube.place.root / "ipam" / "primary").glob("[0-9]*"):
-        if path.read_text().split()[0] not in known:
-            path.unlink()
-    for path in LEASES.with_name("results").glob("primary-*"):
-        path.unlink()
 
 
 def is_back(kube: Kube, namespace: str, name: str) -> bool:
@@ -107,5 +95,3 @@ def test_a_pod_that_came_up_without_its_networks_is_told(kube: Kube, two_pods: s
     kube.wait_ready(two_pods, "asks")
     assert "net1" in kube.addresses(two_pods, "asks")
     assert line not in agent.metrics(kube.place)
-    kube("-n", two_pods, "delete", "pods", "--all", "--wait=true")
-    forget_what_the_primary_keeps(kube)
