@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import life
+from cluster import control_plane, life, processes
 from cluster.place import Place, here
 from tests.cluster import agent
 from tests.cluster.kube import Kube, bridge, pod
@@ -63,6 +63,16 @@ def namespace(kube: Kube, installed: None) -> Iterator[str]:
     yield name
     kube.delete_namespace(name)
     Traces.wait_equal(kube.place, before)
+
+
+@pytest.fixture
+def silence(kube: Kube, namespace: str) -> Iterator[None]:
+    """Have the API server back after a case that stops it, before the namespace goes."""
+    del namespace
+    yield
+    if processes.pid_of(kube.place, "kube-apiserver") is None:
+        control_plane.start_api_server(kube.place)
+        life.restart_watchers(kube.place)
 
 
 @pytest.fixture

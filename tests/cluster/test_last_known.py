@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
 
 import pytest
-from cluster import control_plane, life, processes
+from cluster import processes
 from tests.cluster import agent
 from tests.cluster.kube import Kube, bridge, pod, soon
 from tests.cluster.test_outages import end_sandbox, made_again, records
@@ -32,20 +31,11 @@ def serves() -> bool:
     return True
 
 
-@pytest.fixture
-def silence(kube: Kube, namespace: str) -> Iterator[None]:
-    """Have the API server back after a case that stops it, before the namespace goes."""
-    del namespace
-    yield
-    if processes.pid_of(kube.place, "kube-apiserver") is None:
-        control_plane.start_api_server(kube.place)
-        life.restart_watchers(kube.place)
-
-
 @pytest.mark.usefixtures("silence")
 def test_a_pods_new_sandbox_gets_its_networks_from_an_agent_that_finds_no_api_server(
     kube: Kube, namespace: str
 ) -> None:
+    agent.renew(kube)
     kube.apply(bridge(namespace, "known", "10.91.0.0/24"), pod(namespace, "known", "known"))
     kube.wait_ready(namespace, "known")
     first = records(namespace, "known")

@@ -8,6 +8,7 @@ import subprocess
 import time
 from typing import Any
 
+import pytest
 from cluster import control_plane, life, processes
 from cluster.place import NODE
 from tests.cluster import agent
@@ -39,6 +40,7 @@ def all_attached(kube: Kube, namespace: str) -> bool:
     return all("net1" in kube.addresses(namespace, name) for name in pods)
 
 
+@pytest.mark.usefixtures("silence")
 def test_pods_are_attached_while_the_api_server_is_away(kube: Kube, namespace: str) -> None:
     kube.apply(bridge(namespace, "away", "10.83.0.0/24"), pod(namespace, "before", "away"))
     kube.wait_ready(namespace, "before")
@@ -78,6 +80,7 @@ def made_again(namespace: str, first: tuple[Record, ...]) -> tuple[Record, ...]:
 
 
 def test_pods_start_while_the_agent_is_killed(kube: Kube, namespace: str) -> None:
+    agent.renew(kube)
     kube.apply(
         bridge(namespace, "killed", "10.85.0.0/24"), deployment(namespace, "web", "killed", 10)
     )
@@ -124,18 +127,31 @@ def test_an_add_reads_nothing_from_the_api_server_and_writes_one_patch(
 ) -> None:
     kube.apply(bridge(namespace, "cheap", "10.89.0.0/24"), pod(namespace, "warm", "cheap"))
     kube.wait_ready(namespace, "warm")
-    kube.status(namespace, "warm")
-    before = agent.requests(kube.place)
+    soon(lambda: patched(kube, namespace) == ["warm"], "the patch of the warm pod, written down")
+    before = requests(kube, namespace)
 
     kube.apply(pod(namespace, "counted", "cheap,cheap"))
     kube.wait_ready(namespace, "counted")
-    kube.status(namespace, "counted")
+    soon(lambda: "counted" in patched(kube, namespace), "the patch, written down")
 
-    made = agent.requests(kube.place)[len(before) :]
-    here = [one for one in made if one["objectRef"].get("namespace") == namespace]
-    assert [request for request in here if request["verb"] in {"get", "list"}] == []
-    patches = [one for one in here if of_resource(one) == "pods/status"]
-    assert [one["objectRef"]["name"] for one in patches] == ["counted"]
+    made = requests(kube, namespace)[len(before) :]
+    assert [request for request in made if request["verb"] in {"get", "list"}] == []
+    assert patched(kube, namespace) == ["warm", "counted"]
+
+
+def requests(kube: Kube, namespace: str) -> list[dict[str, Any]]:
+    """Return what agents asked about a namespace, as far as it is written down.
+
+    That happens after the answer: who sees an object changed may be ahead of it.
+    """
+    made = agent.requests(kube.place)
+    return [request for request in made if request["objectRef"].get("namespace") == namespace]
+
+
+def patched(kube: Kube, namespace: str) -> list[str]:
+    """Return the pods whose status was patched, once for each patch."""
+    patches = [one for one in requests(kube, namespace) if of_resource(one) == "pods/status"]
+    return [one["objectRef"]["name"] for one in patches]
 
 
 def of_resource(request: dict[str, Any]) -> str:
