@@ -5,6 +5,7 @@ One registry a daemon; the page speaks GET only and listens where it is told to.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -114,9 +115,8 @@ class HealthPage:
                 f"health page {address}: {error.strerror or error}",
                 hint="give --metrics another port",
             ) from error
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="health", daemon=True
-        )
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="health", daemon=True)
 
     @property
     def port(self) -> int:
@@ -128,9 +128,18 @@ class HealthPage:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving and free the port."""
-        self._server.shutdown()
+        """Stop serving and free the port, at once: a successor may be waiting."""
+        self._stop.set()
+        with contextlib.suppress(OSError):  # this wakes who waits for a reader
+            self._server.socket.shutdown(socket.SHUT_RDWR)
+        if self._thread.is_alive():
+            self._thread.join()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        """Take readers until told to stop; `serve_forever` looks for that twice a second only."""
+        while not self._stop.is_set():
+            self._server.handle_request()
 
 
 class _Server(ThreadingHTTPServer):

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from polypod.cni import node
@@ -44,19 +45,26 @@ class NodeFiles:
     """How often somebody put our configuration aside."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _changes: Changes | None = None
     _told: str = ""
     """What was last said to be missing, so that it is said once."""
 
     def start(self) -> None:
         """Write the configuration, and keep it, in a thread of its own."""
-        self._thread = threading.Thread(target=self._keep, name="node-files", daemon=True)
+        self._changes = Changes(self.folder)
+        keep = partial(self._keep, self._changes)
+        self._thread = threading.Thread(target=keep, name="node-files", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop watching; the files stay."""
+        """Stop watching, at once: a successor may be waiting; the files stay."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(LOOK_EVERY_S + PATIENCE_S)
+        if self._thread is None or self._changes is None:
+            return
+        self._changes.wake()
+        self._thread.join(LOOK_EVERY_S + PATIENCE_S)
+        if not self._thread.is_alive():
+            self._changes.close()
 
     def withdraw(self) -> None:
         """Take configuration and shim away: the node goes back to its primary.
@@ -67,18 +75,14 @@ class NodeFiles:
         self.conf.withdraw()
         self.remove_shim()
 
-    def _keep(self) -> None:
-        changes = Changes(self.folder)
-        try:
-            while not self._stop.is_set():
-                try:
-                    self.look()
-                except PolypodError as error:
-                    self._say(error.cause)
-                if changes.wait(LOOK_EVERY_S):
-                    self._stop.wait(0.05)  # a burst of changes is one
-        finally:
-            changes.close()
+    def _keep(self, changes: Changes) -> None:
+        while not self._stop.is_set():
+            try:
+                self.look()
+            except PolypodError as error:
+                self._say(error.cause)
+            if changes.wait(LOOK_EVERY_S):
+                self._stop.wait(0.05)  # a burst of changes is one
 
     def look(self) -> None:
         """Compare the folder with what it should hold, and write what is missing.

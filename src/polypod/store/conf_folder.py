@@ -143,14 +143,20 @@ class Changes:
         self._folder = folder
         self._fd = int(_libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK))
         self._is_watched = False
+        self._woken = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def wake(self) -> None:
+        """End the wait of another thread, and every later one."""
+        os.eventfd_write(self._woken, 1)
 
     def wait(self, seconds: float) -> bool:
         """Wait for a change, but not longer than given; tell whether there was one."""
         if not self._is_watched and self._fd >= 0:
             place = os.fsencode(self._folder)
             self._is_watched = _libc.inotify_add_watch(self._fd, place, _IN_CHANGES) >= 0
-        ready, _, _ = select.select([self._fd] if self._fd >= 0 else [], [], [], seconds)
-        if not ready:
+        looked_at = [self._fd, self._woken] if self._fd >= 0 else [self._woken]
+        ready, _, _ = select.select(looked_at, [], [], seconds)
+        if self._fd not in ready:
             return False
         with contextlib.suppress(OSError):
             os.read(self._fd, 1 << 16)
@@ -158,6 +164,7 @@ class Changes:
 
     def close(self) -> None:
         """Stop watching."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        for fd in (self._fd, self._woken):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._woken = -1

@@ -51,6 +51,21 @@ def test_a_page_asks_the_dns_for_nothing(metrics: Metrics, monkeypatch: pytest.M
     assert asked == []
 
 
+def test_a_page_ends_at_once(metrics: Metrics) -> None:
+    """Another daemon waits for this one's end, and pods for that one."""
+    page = HealthPage("127.0.0.1:0", metrics, lambda: True)
+    page.start()
+    with urllib.request.urlopen(f"http://127.0.0.1:{page.port}/healthz", timeout=5) as answer:
+        answer.read()
+
+    began = time.monotonic()
+    page.stop()
+
+    assert time.monotonic() - began < 0.3
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", page.port), 5)
+
+
 def test_only_so_many_networks_get_labels_of_their_own(metrics: Metrics) -> None:
     for number in range(10 * MAX_NETWORKS):
         metrics.observe_network("ADD", "bridge", f"net{number}", 0.001)

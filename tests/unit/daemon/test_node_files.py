@@ -216,3 +216,16 @@ def test_ours_has_the_capabilities_of_what_is_chained_to_the_primary(
     files.look()
 
     assert capabilities(tmp_path) == {"bandwidth": True, "portMappings": True}
+
+
+def test_a_stop_is_heard_at_once(files: NodeFiles, tmp_path: Path) -> None:
+    """Another daemon waits for this one's end, and pods for that one."""
+    write_primary(tmp_path)
+    files.start()
+    soon((tmp_path / node.OURS).exists)
+    time.sleep(0.1)  # the watch waits again
+
+    began = time.monotonic()
+    files.stop()
+
+    assert time.monotonic() - began < 0.3
