@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cluster.place import Place
-from tests.cluster import agent
+from tests.cluster import agent, releases
 from tests.cluster.kube import Kube, bridge, pod, soon
 
 
@@ -18,6 +18,16 @@ def put_back(kube: Kube, place: Place, namespace: str) -> Iterator[None]:
     del namespace  # made before, and deleted after
     yield
     agent.install(kube, place)
+
+
+@pytest.fixture
+def mended(kube: Kube, place: Place, namespace: str) -> Iterator[None]:
+    """Give the agent its usual settings, and have a new one: who ends is started ever later."""
+    del namespace  # as above
+    yield
+    usual = agent.polypod("install", "render", "--image", agent.IMAGE, *agent.folders(place))
+    kube("apply", "-f", "-", stdin=usual)
+    releases.restart_agent(kube)
 
 
 def settings(folder: Path, **keys: object) -> tuple[str, str]:
@@ -76,7 +86,7 @@ def test_a_definition_is_every_pods_first_network(
     assert (entry["name"], entry["default"]) == (f"{namespace}/main", True)
 
 
-@pytest.mark.usefixtures("put_back")
+@pytest.mark.usefixtures("mended")
 def test_a_wrong_setting_is_named_and_the_agent_of_before_goes_on(
     kube: Kube, namespace: str
 ) -> None:
