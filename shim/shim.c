@@ -537,7 +537,8 @@ static enum outcome receive_frame(int fd, const struct call *c, uint32_t *kind, 
 /* ---- running a plugin for the daemon ---- */
 
 struct child {
-    pid_t pid;
+    pid_t pid, guard; /* the guard's id is that of their process group */
+    int life; /* what the guard reads from: its end is ours */
     int pidfd, in, out, err, failure; /* failure: execve's errno, or end of file once it succeeded */
     int ended, status, exec_errno;
 };
@@ -567,12 +568,56 @@ static char **plugin_environment(struct slice *s)
     return all;
 }
 
-static _Noreturn void become_plugin(const char *path, char **env, const int from[3], int report)
+/*
+ * End the plugin, with all that it started, once this program is killed: PR_SET_PDEATHSIG reaches the plugin alone. The
+ * guard has the connection open, so the daemon hears of the end after it: it undoes an ADD then, and an address plugin
+ * that went on would take its address after that.
+ */
+static _Noreturn void stand_guard(const int life[2])
+{
+    char nothing = 0;
+    if (setpgid(0, 0) != 0)
+        _exit(1); /* never end a group that is not ours alone */
+    if (close(life[1]) != 0 || close(STDIN_FILENO) != 0 || close(STDOUT_FILENO) != 0 || close(STDERR_FILENO) != 0)
+        _exit(1); /* whoever reads what we print waits for its end */
+    while (read(life[0], &nothing, 1) < 0 && errno == EINTR)
+        continue;
+    (void)kill(0, SIGKILL);
+    _exit(1);
+}
+
+static void start_guard(struct child *child)
+{
+    int life[2];
+    if (pipe2(life, O_CLOEXEC) != 0)
+        fail(CODE_TRY_AGAIN, "", "pipe: %s", strerror(errno));
+    child->guard = fork();
+    if (child->guard < 0)
+        fail(CODE_TRY_AGAIN, "", "fork: %s", strerror(errno));
+    if (child->guard == 0)
+        stand_guard(life);
+    (void)setpgid(child->guard, child->guard); /* whichever of the two comes first */
+    shut(&life[0]);
+    child->life = life[1];
+}
+
+static void end_guard(struct child *child)
+{
+    int status = 0;
+    (void)kill(child->guard, SIGKILL);
+    while (waitpid(child->guard, &status, 0) < 0 && errno == EINTR)
+        continue;
+    shut(&child->life);
+}
+
+static _Noreturn void become_plugin(const char *path, char **env, const int from[3], int report, pid_t group, pid_t shim)
 {
     char *argv[] = {(char *)(uintptr_t)path, NULL};
     int failed = 0;
-    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || signal(SIGPIPE, SIG_DFL) == SIG_ERR)
+    if (setpgid(0, group) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || signal(SIGPIPE, SIG_DFL) == SIG_ERR)
         failed = errno;
+    if (failed == 0 && getppid() != shim)
+        failed = ESRCH; /* killed before it could be watched */
     for (int i = 0; i < 3 && failed == 0; i++)
         failed = dup2(from[i], i) < 0 ? errno : 0;
     for (int tries = 0; failed == 0 || (failed == ETXTBSY && tries < TEXTBUSY_TRIES + 1); tries++) {
@@ -588,6 +633,8 @@ static _Noreturn void become_plugin(const char *path, char **env, const int from
 static void start_plugin(struct child *child, const char *path, char **env)
 {
     int pipes[4][2];
+    pid_t shim = getpid();
+    start_guard(child); /* before the pipes: it must not keep them open */
     for (int i = 0; i < 4; i++)
         if (pipe2(pipes[i], O_CLOEXEC) != 0)
             fail(CODE_TRY_AGAIN, "", "pipe: %s", strerror(errno));
@@ -596,9 +643,9 @@ static void start_plugin(struct child *child, const char *path, char **env)
         fail(CODE_TRY_AGAIN, "", "fork: %s", strerror(errno));
     if (child->pid == 0) {
         const int from[3] = {pipes[0][0], pipes[1][1], pipes[2][1]};
-        become_plugin(path, env, from, pipes[3][1]);
+        become_plugin(path, env, from, pipes[3][1], child->guard, shim);
     }
-    (void)setpgid(child->pid, child->pid); /* whichever of the two comes first */
+    (void)setpgid(child->pid, child->guard);
     shut(&pipes[0][0]);
     for (int i = 1; i < 4; i++)
         shut(&pipes[i][1]);
@@ -649,7 +696,7 @@ static int collect(int *fd, struct bytes *into, size_t limit)
 
 static void end_group(struct child *child)
 {
-    (void)kill(-child->pid, SIGKILL);
+    (void)kill(-child->guard, SIGKILL);
     (void)kill(child->pid, SIGKILL);
     while (!child->ended && waitpid(child->pid, &child->status, 0) < 0 && errno == EINTR)
         continue;
@@ -695,7 +742,7 @@ static enum outcome run_plugin(const struct call *c, int daemon, const struct by
 {
     struct slice s = {order->at, order->len};
     struct bytes out = {NULL, 0, 0}, err = {NULL, 0, 0};
-    struct child child = {.pid = -1, .pidfd = -1, .in = -1, .out = -1, .err = -1, .failure = -1, .ended = 0, .status = 0, .exec_errno = 0};
+    struct child child = {.pid = -1, .guard = -1, .life = -1, .pidfd = -1, .in = -1, .out = -1, .err = -1, .failure = -1, .ended = 0, .status = 0, .exec_errno = 0};
     char *path = take_text(&s);
     char **env = plugin_environment(&s);
     struct slice input = take_blob(&s);
@@ -707,6 +754,7 @@ static enum outcome run_plugin(const struct call *c, int daemon, const struct by
     uint32_t how = attend(&child, daemon, input, &out, &err, limit < MAX_STREAM ? limit : MAX_STREAM, until < c->deadline ? until : c->deadline);
     if (how == RAN_TIMED_OUT || how == RAN_TOO_LARGE || how == RAN_UNWANTED)
         end_group(&child);
+    end_guard(&child);
     uint32_t value = 0;
     if (how == RAN_EXITED)
         value = (uint32_t)WEXITSTATUS(child.status);

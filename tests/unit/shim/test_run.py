@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -76,9 +77,11 @@ def test_a_late_plugin_is_ended_with_all_its_children(node: Node) -> None:
     assert wait_until_gone([int(word) for word in pids.read_text().split()])
 
 
-def test_a_killed_shim_takes_its_plugin_along(node: Node) -> None:
-    pid = node.folder / "pid"
-    started = script(node.folder, f"echo $$ >{pid}.new; mv {pid}.new {pid}; exec sleep 60")
+def test_a_killed_shim_takes_its_plugin_along_and_all_that_it_started(node: Node) -> None:
+    # The daemon undoes the ADD at once: an address plugin that went on would take one after that.
+    pids = node.folder / "pids"
+    body = f"sleep 60 & echo $! $$ >{pids}.new; mv {pids}.new {pids}; wait"
+    started = script(node.folder, body)
 
     def serve(connection: socket.socket) -> None:
         receive(connection).close()
@@ -88,12 +91,26 @@ def test_a_killed_shim_takes_its_plugin_along(node: Node) -> None:
     with node.daemon(serve):
         shim = node.start("ADD")
         deadline = time.monotonic() + 30
-        while not pid.exists():
+        while not pids.exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         shim.kill()
         shim.wait()
-    assert wait_until_gone([int(pid.read_text())])
+    assert wait_until_gone([int(word) for word in pids.read_text().split()])
+
+
+def test_what_a_plugin_leaves_running_stays_when_it_ends(node: Node) -> None:
+    pid = node.folder / "pid"
+    body = f"sleep 60 >/dev/null 2>&1 </dev/null & echo $! >{pid}"
+    ran: list[Ran] = []
+    with node.daemon(running(Run(path=script(node.folder, body), environment={}, stdin=b""), ran)):
+        node.call("ADD")
+    left = int(pid.read_text())
+    try:
+        assert ran[0].how is How.EXITED
+        os.kill(left, 0)
+    finally:
+        os.kill(left, signal.SIGKILL)
 
 
 def test_a_daemon_that_goes_away_ends_the_plugin_it_asked_for(node: Node) -> None:
