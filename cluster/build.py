@@ -140,6 +140,16 @@ def multus() -> Job:
     )
 
 
+def multus_thick() -> Job:
+    """Return the job that builds the reference meta-plugin's daemon, and what the runtime calls."""
+    module = "gopkg.in/k8snetworkplumbingwg/multus-cni.v4"
+    return Job(
+        folder=versions.multus(),
+        requires=((module, f"v{versions.MULTUS}"),),
+        packages=(f"{module}/cmd/multus-daemon", f"{module}/cmd/multus-shim"),
+    )
+
+
 JOBS = {
     "kubernetes": kubernetes,
     "plugins": reference_plugins,
@@ -147,6 +157,7 @@ JOBS = {
     "helm": helm,
     "containerd": containerd,
     "multus": multus,
+    "multus-thick": multus_thick,
 }
 
 

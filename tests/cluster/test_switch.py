@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +16,23 @@ from tests.cluster import agent, multus
 from tests.cluster.kube import Kube, bridge, deployment, macvlan, pod, soon
 from tests.cluster.traces import LEASES, STATE
 
-Primary = Callable[[Place], Mapping[str, object]]
+Install = Callable[[Kube, Place], None]
 POLYPOD = [sys.executable, "-m", "polypod.cli.main"]
 
 
-@pytest.fixture(params=[multus.in_file, multus.written_out], ids=lambda how: how.__name__)
+@pytest.fixture(params=[multus.in_file, multus.written_out, multus.thick], ids=lambda f: f.__name__)
 def ruled(
     request: pytest.FixtureRequest, kube: Kube, place: Place, taken_away: None
-) -> Iterator[Primary]:
+) -> Iterator[Install]:
     """Let Multus rule the cluster, as if nobody else had ever been there."""
     del taken_away
     agent.uninstall(kube)
     soon(lambda: not (place.cni_conf / "00-polypod.conflist").exists(), "the end of the agent")
-    how: Primary = request.param
-    multus.install(
-        kube, place, how(place), namespaceIsolation=True, globalNamespaces="default,shared"
-    )
-    yield how
+    install: Install = request.param
+    install(kube, place)
+    yield install
     agent.uninstall(kube)
-    multus.uninstall(place)
+    multus.uninstall(kube, place)
 
 
 def migrate(place: Place, *words: str) -> tuple[int, str]:
@@ -92,7 +90,7 @@ def end(kube: Kube, namespace: str, *names: str) -> None:
 
 
 def test_a_cluster_is_switched_with_its_pods_and_back_again(
-    kube: Kube, place: Place, ruled: Primary, tmp_path: Path
+    kube: Kube, place: Place, ruled: Install, tmp_path: Path
 ) -> None:
     namespace = prepare(kube)
     kube.apply(*(pod(namespace, f"old-{n}", networks(namespace)) for n in range(3)))
@@ -104,8 +102,10 @@ def test_a_cluster_is_switched_with_its_pods_and_back_again(
     migrate(place, "--out", str(tmp_path), "--image", agent.IMAGE)
     switch(kube, place, namespace, tmp_path)
     end_pods_of_before(kube, namespace)
-    if ruled is multus.written_out:  # with the other, Multus ends no pod of a bridge
+    if ruled is multus.written_out:
         go_back(kube, place, namespace, tmp_path)
+    else:  # where such a Multus ends no pod of a bridge
+        go_back_and_switch_again(kube, place, namespace, tmp_path)
 
     kube.delete_namespace(namespace)
     soon(lambda: leases(namespace) == [], "the end of every address")
@@ -163,3 +163,22 @@ def go_back(kube: Kube, place: Place, namespace: str, folder: Path) -> None:
     soon(lambda: len(leases(namespace)) == 3, "the addresses of the pod that ended")
     carry_out(place, folder / "back-ends.sh")
     assert not list(STATE.glob("*"))
+
+
+def go_back_and_switch_again(kube: Kube, place: Place, namespace: str, folder: Path) -> None:
+    """Go back and return with a pod of each that runs; the scripts may be run twice."""
+    for _ in range(2):
+        carry_out(place, folder / "back.sh")
+    soon((place.cni_conf / multus.CONF).exists, "Multus's configuration")
+    kube.apply(pod(namespace, "again", networks(namespace)))
+    kube.wait_ready(namespace, "again")
+    attached = multus.sandboxes()
+
+    for _ in range(2):
+        carry_out(place, folder / "switch.sh")
+
+    assert len(attached) == 1
+    assert not (place.cni_conf / multus.CONF).exists()
+    assert set(kube.addresses(namespace, "new-0")) == {"eth0", "net1", "net2", "net3"}
+    end(kube, namespace, "new-0", "again")
+    soon(lambda: multus.sandboxes() == leases(namespace) == [], "the end of every attachment")
