@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cluster import control_plane, life, processes
 from cluster.place import Place, here
-from tests.cluster import agent, sandboxes
+from tests.cluster import agent
 from tests.cluster.kube import Kube, bridge, pod
 from tests.cluster.traces import LEASES, STATE, Traces
 
@@ -82,7 +82,6 @@ def taken_away(kube: Kube, installed: None) -> Iterator[None]:
     before = Traces.of(kube.place)
     yield
     agent.install(kube, kube.place)
-    sandboxes.remove_ended(kube.place)
     Traces.wait_equal(kube.place, before)
 
 

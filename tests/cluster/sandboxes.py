@@ -1,6 +1,6 @@
 """What the kubelet does once a minute, done now: the runtime removes sandboxes that have ended.
 
-Only then does it ask for the second DEL of a pod that ended while no agent was there.
+A pod's last DEL comes with it; afterwards nobody asks for what the pod had.
 """
 
 from __future__ import annotations

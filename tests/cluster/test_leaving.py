@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cluster import build, life, processes
 from cluster.place import NODE, Place
-from tests.cluster import agent
+from tests.cluster import agent, sandboxes
 from tests.cluster.kube import Kube, bridge, deployment, pod, soon
 from tests.cluster.probe import Probe
 from tests.cluster.test_outages import all_attached
@@ -41,6 +41,7 @@ def test_a_node_without_its_agent_goes_back_to_its_primary(kube: Kube, taken_awa
 
     assert_plain_pods_start(kube, namespace)
     kube.delete_namespace(namespace)
+    sandboxes.remove_ended(kube.place)  # no DEL follows: the next agent finds out by itself
 
 
 def test_a_node_that_an_agent_left_as_it_was_is_repaired(kube: Kube, taken_away: None) -> None:

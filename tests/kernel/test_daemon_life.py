@@ -201,6 +201,23 @@ def test_networks_of_an_earlier_boot_are_taken_back(primary: dict[str, object]) 
         live.close()
 
 
+def test_what_a_pod_had_that_ended_while_nobody_served_is_taken_back(live: Live) -> None:
+    for name in ("ended", "runs"):
+        live.sandbox(name)
+    daemon = live.start()
+    for name in ("ended", "runs"):
+        assert live.call("ADD", name).code == 0, live.logged()
+    live.stop(daemon)
+    live.remove_sandbox("ended")
+
+    live.start()
+    live.wait_for(lambda: live.records() == {"runs": 1})
+
+    assert len(live.leases()) == 1 and live.links_of("runs") == {"eth0"}
+    assert live.call("CHECK", "runs").code == 0
+    assert live.call("DEL", "ended").code == 0
+
+
 def test_records_that_make_no_sense_do_not_keep_the_daemon_from_serving(live: Live) -> None:
     for name in ("odd", "new"):
         live.sandbox(name)

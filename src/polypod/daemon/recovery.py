@@ -1,18 +1,19 @@
 """What a start does with attachments that nobody will ask for: the half made, and the outlived.
 
-A crash leaves records without a result; a reboot leaves records whose sandboxes are gone. Both are
-taken back, container by container, each on its own: one that fails is left to its DEL and to the
-next start, and never keeps the daemon from serving. Foreign plugins may take their time, so what
-needs one is done while the daemon serves already.
+A crash leaves records without a result; a reboot leaves records whose sandboxes are gone, and so
+does a time without an agent. All are taken back, container by container, each on its own: one that
+fails is left to its DEL and to the next start, and never keeps the daemon from serving. Foreign
+plugins may take their time, so what needs one is done while the daemon serves already.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
 
+from polypod.daemon import sandboxes
 from polypod.daemon.dispatch import Dispatcher, Job, Place
 from polypod.daemon.lines import bound, fields
 from polypod.engine import collect
@@ -31,11 +32,12 @@ def abandoned(doors: Doors) -> tuple[Containers, Containers]:
         PolypodError: the journal cannot be read.
     """
     ordered = sorted(doors.journal.all(), key=lambda record: record.container_id)
+    is_abandoned = _abandonment(doors)
     own: list[tuple[Record, ...]] = []
     foreign: list[tuple[Record, ...]] = []
     for _, group in groupby(ordered, key=lambda record: record.container_id):
         records = tuple(group)
-        if any(_is_abandoned(record, doors.settings.boot_id) for record in records):
+        if any(map(is_abandoned, records)):
             runs_plugin = any(isinstance(s, ForeignStep) for r in records for s in r.steps)
             (foreign if runs_plugin else own).append(records)
     return own, foreign
@@ -56,8 +58,15 @@ def take_back(found: Containers, doors: Doors, dispatcher: Dispatcher) -> None:
             return  # ending already: the next start does the rest
 
 
-def _is_abandoned(record: Record, boot_id: str) -> bool:
-    return not record.result or (bool(record.boot_id) and record.boot_id != boot_id)
+def _abandonment(doors: Doors) -> Callable[[Record], bool]:
+    """Look at the node's sandboxes; return what tells whether nobody will ask for a record."""
+    boot_id, has_ended = doors.settings.boot_id, sandboxes.ended()
+
+    def is_abandoned(record: Record) -> bool:
+        is_of_before = bool(record.boot_id) and record.boot_id != boot_id
+        return not record.result or is_of_before or has_ended(record)
+
+    return is_abandoned
 
 
 def _one(records: tuple[Record, ...], doors: Doors) -> None:
@@ -65,10 +74,12 @@ def _one(records: tuple[Record, ...], doors: Doors) -> None:
     pod = f"{first.pod_namespace}/{first.pod_name}" if first.pod_name else ""
     with bound(pod=pod, container=first.container_id):
         still = doors.journal.of_container(first.container_id)
-        if not any(_is_abandoned(record, doors.settings.boot_id) for record in still):
+        if not any(map(_abandonment(doors), still)):
             return  # its DEL came first
         try:
             collect.remove(list(still), Caller(), doors)
+            if doors.cache is not None:
+                doors.cache.forget_ours(first.container_id)
         except PolypodError as error:
             log.error("recovery.failed %s", fields(slug=error.slug, cause=error.cause))  # noqa: TRY400
             return

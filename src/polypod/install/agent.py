@@ -16,8 +16,10 @@ PLUGIN_STORE = "plugin-store"
 KUBELET = "/var/lib/kubelet"
 """Where the agent sees the kubelet's folders, wherever they are on the node."""
 DEVICE_INFO = "/var/run/k8s.cni.cncf.io"
-READ_ONLY = frozenset({"pod-resources", "device-plugins"})
-"""Folders that are the kubelet's: asked and read, never written."""
+SANDBOXES = "/run/netns"
+"""Where runtimes keep sandboxes' network namespaces."""
+READ_ONLY = frozenset({"pod-resources", "device-plugins", "sandboxes"})
+"""Folders that are the kubelet's and the runtime's: asked and read, never written."""
 STAND_BY_S = 60
 """How long a new agent waits for the old one of its node to let go."""
 CAPABILITIES = (
@@ -166,6 +168,8 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
         ("run-leases", "/run/cni", "/run/cni", make),
         # The runtime mounts /proc/sys read-only; this view of it is writable, per namespace.
         ("sysctl", "/proc/sys", SYSCTL, "Directory"),
+        # Which sandboxes ended while no agent was there: their names are gone.
+        ("sandboxes", SANDBOXES, SANDBOXES, make),
         # Which devices the kubelet gave to a pod: its socket, and what it keeps on disk.
         ("pod-resources", f"{platform.kubelet}/pod-resources", f"{KUBELET}/pod-resources", make),
         # The latter is in one place wherever the kubelet's own folder is.
@@ -193,11 +197,17 @@ def _volumes(values: Values) -> list[dict[str, object]]:
 
 
 def _mounts(values: Values) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = [
-        {"name": name, "mountPath": inside, **({"readOnly": True} if name in READ_ONLY else {})}
-        for name, _, inside, _ in _folders(values)
-    ]
+    found = [_mount(name, inside) for name, _, inside, _ in _folders(values)]
     store = values.platform.plugin_store
     if store:  # a plugin that is a link into it is found only if its end is seen
         found.insert(0, {"name": PLUGIN_STORE, "mountPath": store, "readOnly": True})
     return [*found, *settings.mounts(values)]
+
+
+def _mount(name: str, inside: str) -> dict[str, object]:
+    found: dict[str, object] = {"name": name, "mountPath": inside}
+    if name in READ_ONLY:
+        found["readOnly"] = True
+    if inside == SANDBOXES:  # what the runtime ends must not live on in the agent's mounts
+        found["mountPropagation"] = "HostToContainer"
+    return found

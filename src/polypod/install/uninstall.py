@@ -16,7 +16,6 @@ from polypod.install.values import Values
 NAME = "polypod-uninstall"
 HEAD = "# Rendered by `polypod uninstall render`; do not edit, render again.\n"
 WAIT = "import signal; signal.sigwait({signal.SIGTERM})"
-SANDBOXES = "/run/netns"
 
 
 def plain(values: Values, *, node: str = "", purge: bool = False, unless_used: bool = False) -> str:
@@ -125,7 +124,7 @@ def _worker(values: Values, arguments: Sequence[str]) -> dict[str, object]:
         },
         "volumeMounts": [
             {"name": name, "mountPath": inside}
-            | ({"mountPropagation": "HostToContainer"} if path == SANDBOXES else {})
+            | ({"mountPropagation": "HostToContainer"} if path == agent.SANDBOXES else {})
             for name, path, inside, _ in _folders(values)
         ],
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -146,7 +145,7 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
         ("leases", "/var/lib/cni", "/var/lib/cni", make),
         ("run-leases", "/run/cni", "/run/cni", make),
         # Nobody hands over descriptors of sandboxes here, as the shim does: paths are entered.
-        ("sandboxes", SANDBOXES, SANDBOXES, make),
+        ("sandboxes", agent.SANDBOXES, agent.SANDBOXES, make),
         ("device-info", agent.DEVICE_INFO, agent.DEVICE_INFO, ""),
         ("sysctl", "/proc/sys", agent.SYSCTL, "Directory"),
     )
