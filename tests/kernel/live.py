@@ -190,9 +190,10 @@ class Live:
         return Answer(done.returncode, done.stdout, time.monotonic() - started)
 
     def plugin(self, name: str, body: str) -> Path:
-        """Place a foreign plugin, a shell script."""
+        """Place a foreign plugin, a shell script; whoever starts it, it calls this daemon."""
         path = self.plugins / name
-        path.write_text(f"#!/bin/sh\n{body}\n")
+        ours = f"export POLYPOD_SOCKET={self.socket} POLYPOD_SPOOL={self.spool}"
+        path.write_text(f"#!/bin/sh\n{ours}\n{body}\n")
         path.chmod(0o755)
         return path
 
