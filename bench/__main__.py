@@ -29,7 +29,7 @@ def main() -> int:
     options.add_argument("--quick", action="store_true", help="fewer rounds, a minute in all")
     options.add_argument("--only", choices=PARTS, action="append", help="one part; repeatable")
     chosen = options.parse_args()
-    notes: list[str] = []
+    notes = [f"Measured with Python {sys.version}."]
     try:
         plugins = programs.reference()
         if plugins is None:
