@@ -12,21 +12,28 @@ from pathlib import Path, PurePath
 from polypod.plan.record import Record
 
 FOLDER = Path("/run/netns")
-"""Where runtimes keep them; in a container it is seen only if it is mounted."""
+"""Where runtimes keep them."""
+MOUNTED = Path("/host/run/netns")
+"""Where an agent in a container sees that folder. Not in its own place: a foreign plugin that is
+run for a kept DEL would be told of a namespace, and cannot look up its own among the runtime's."""
 
 
-def ended(folder: Path = FOLDER) -> Callable[[Record], bool]:
+def ended(folder: Path = FOLDER, mounted: Path = MOUNTED) -> Callable[[Record], bool]:
     """Look once; return what tells whether a record's sandbox has ended.
 
     A folder that is absent or empty tells nothing: it may not be the runtime's.
     """
-    try:
-        there = frozenset(path.name for path in folder.iterdir())
-    except OSError:
-        there = frozenset[str]()
+    there = _names(mounted) or _names(folder)
 
     def has_ended(record: Record) -> bool:
         netns = PurePath(record.netns.removeprefix("/var"))  # /var/run is /run
         return bool(there) and netns.parent == folder and netns.name not in there
 
     return has_ended
+
+
+def _names(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(path.name for path in folder.iterdir())
+    except OSError:
+        return frozenset()

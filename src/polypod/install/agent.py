@@ -18,6 +18,8 @@ KUBELET = "/var/lib/kubelet"
 DEVICE_INFO = "/var/run/k8s.cni.cncf.io"
 SANDBOXES = "/run/netns"
 """Where runtimes keep sandboxes' network namespaces."""
+SANDBOXES_SEEN = f"/host{SANDBOXES}"
+"""Where the container sees their names."""
 READ_ONLY = frozenset({"pod-resources", "device-plugins", "sandboxes"})
 """Folders that are the kubelet's and the runtime's: asked and read, never written."""
 STAND_BY_S = 60
@@ -169,7 +171,7 @@ def _folders(values: Values) -> tuple[tuple[str, str, str, str], ...]:
         # The runtime mounts /proc/sys read-only; this view of it is writable, per namespace.
         ("sysctl", "/proc/sys", SYSCTL, "Directory"),
         # Which sandboxes ended while no agent was there: their names are gone.
-        ("sandboxes", SANDBOXES, SANDBOXES, make),
+        ("sandboxes", SANDBOXES, SANDBOXES_SEEN, make),
         # Which devices the kubelet gave to a pod: its socket, and what it keeps on disk.
         ("pod-resources", f"{platform.kubelet}/pod-resources", f"{KUBELET}/pod-resources", make),
         # The latter is in one place wherever the kubelet's own folder is.
@@ -208,6 +210,6 @@ def _mount(name: str, inside: str) -> dict[str, object]:
     found: dict[str, object] = {"name": name, "mountPath": inside}
     if name in READ_ONLY:
         found["readOnly"] = True
-    if inside == SANDBOXES:  # what the runtime ends must not live on in the agent's mounts
+    if inside == SANDBOXES_SEEN:  # what the runtime ends must not live on in the agent's mounts
         found["mountPropagation"] = "HostToContainer"
     return found

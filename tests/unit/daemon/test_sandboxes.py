@@ -34,3 +34,12 @@ def test_of_namespaces_elsewhere_nothing_is_known(tmp_path: Path, netns: str) ->
 def test_an_empty_or_absent_folder_tells_nothing(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         assert not sandboxes.ended(folder)(record(f"{folder}/gone"))
+
+
+def test_a_container_sees_the_folder_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+
+    has_ended = sandboxes.ended(mounted=tmp_path)
+
+    assert has_ended(record("/run/netns/gone"))
+    assert not has_ended(record("/var/run/netns/there"))
