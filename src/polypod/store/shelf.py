@@ -292,7 +292,8 @@ class FilePool:
             fd = self._shelf.last(set_index, make=True)
             if fd is not None:
                 os.pwrite(fd, content, 0)
-                os.ftruncate(fd, len(content))
+                if os.fstat(fd).st_size > len(content):
+                    os.ftruncate(fd, len(content))
         except OSError as error:
             name = f"last_reserved_ip.{set_index}"
             log.warning("lease.unremembered file=%s cause=%r", name, error.strerror)

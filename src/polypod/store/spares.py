@@ -96,7 +96,8 @@ class Spares:
             if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
                 return False
             files.write_all(fd, content)
-            os.ftruncate(fd, len(content))
+            if found.st_size > len(content):  # even to the size it has, it takes the kernel long
+                os.ftruncate(fd, len(content))
         except OSError:
             return False
         finally:

@@ -15,6 +15,8 @@ from polypod.plan.record import RECORD_VERSION, Record
 from polypod.store.journal import SqliteJournal
 
 MANY = 200
+FEW = 100
+"""As many as are written before the log begins anew and its file's end is an old one."""
 
 
 def record(number: int) -> Record:
@@ -121,7 +123,7 @@ def test_garbage_beside_the_file_costs_no_row_that_is_in_it(filled: Path, suffix
 
 def test_a_log_that_lost_its_end_gives_the_rows_before_it(path: Path, tmp_path: Path) -> None:
     journal = SqliteJournal(path)
-    for number in range(MANY):
+    for number in range(FEW):
         journal.put(record(number))
     crashed = tmp_path / "crashed" / path.name
     crashed.parent.mkdir()
@@ -132,8 +134,25 @@ def test_a_log_that_lost_its_end_gives_the_rows_before_it(path: Path, tmp_path: 
 
     found = open_and_use(crashed)
 
-    assert MANY - 5 <= len(found) < MANY
+    assert FEW - 5 <= len(found) < FEW
     assert aside(crashed) == []
+
+
+def test_a_pods_records_go_out_as_one_page(path: Path) -> None:
+    journal = SqliteJournal(path)
+    pod = [
+        Record(container_id="c" * 64, network=f"net{at}", ifname=f"net{at}", config=b"x" * 1500)
+        for at in range(4)
+    ]
+    log = path.with_name("journal.db-wal")
+    journal.put(*pod)
+    before = log.stat().st_size
+
+    journal.put(*pod)
+
+    (page_bytes,) = journal._database.execute("PRAGMA page_size").fetchone()
+    assert log.stat().st_size - before == 24 + page_bytes
+    journal.close()
 
 
 def test_damage_that_is_met_while_it_serves_is_replaced_too(filled: Path) -> None:
