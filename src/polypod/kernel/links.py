@@ -38,8 +38,10 @@ _OF_A_LINK = frozenset(
         IFLA_PROMISCUITY,
     }
 )
+_OF_A_KIND = frozenset({_KIND, _DATA})
 MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+_MODES = {"macvlan": MACVLAN_MODES, "ipvlan": IPVLAN_MODES}
 _OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
 _ifinfo = struct.Struct("=BxHiII")
 
@@ -172,7 +174,7 @@ def parse(body: bytes) -> Link:
     """Read a link from a message's body."""
     _, _, index, flags, _ = netlink.unpacked(_ifinfo, body)
     found = netlink.some(body[16:], _OF_A_LINK)
-    info = attributes(found[IFLA_LINKINFO]) if IFLA_LINKINFO in found else {}
+    info = netlink.some(found.get(IFLA_LINKINFO, b""), _OF_A_KIND)
     kind = _string(info.get(_KIND, b""))
     inner = info.get(_DATA, b"")
     state = _number(found.get(IFLA_OPERSTATE, b""))
@@ -241,7 +243,7 @@ def parse_port(body: bytes) -> Port:
 
 
 def _mode(kind: str, inner: bytes) -> str:
-    table = {"macvlan": MACVLAN_MODES, "ipvlan": IPVLAN_MODES}.get(kind)
+    table = _MODES.get(kind)
     if table is None:
         return ""
     number = _number(netlink.first(inner, 1))

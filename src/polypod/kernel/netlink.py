@@ -96,8 +96,9 @@ def some(raw: bytes, wanted: frozenset[int]) -> dict[int, bytes]:
         after = at + length
         if length < 4 or after > end:
             break
-        if kind & TYPE_MASK in wanted:
-            found[kind & TYPE_MASK] = raw[at + 4 : after]
+        kind &= TYPE_MASK
+        if kind in wanted:
+            found[kind] = raw[at + 4 : after]
         at = (after + 3) & ~3
     return found
 
