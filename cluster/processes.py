@@ -58,7 +58,7 @@ def pid_of(place: Place, name: str) -> int | None:
         os.kill(pid, 0)
     except (OSError, ValueError):
         return None
-    return pid if _state(pid) != "Z" else None
+    return None if _has_ended(pid) else pid
 
 
 def stop(place: Place, name: str, number: int = signal.SIGTERM) -> None:
@@ -114,9 +114,12 @@ def _reap(pid: int) -> None:
         return
 
 
-def _state(pid: int) -> str:
+def _has_ended(pid: int) -> bool:
+    """Tell whether a program is gone, or a zombie; threads that are left still hold its ports."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return "Z"
-    return text.rpartition(")")[2].split()[0]
+        return True
+    words = text.rpartition(")")[2].split()
+    state, threads = words[0], int(words[17])
+    return state == "Z" and threads <= 1
