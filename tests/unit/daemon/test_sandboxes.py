@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from polypod.daemon import sandboxes
+from polypod.install import agent
 from polypod.plan.record import Record
 
 
@@ -43,3 +44,8 @@ def test_a_container_sees_the_folder_elsewhere(tmp_path: Path) -> None:
 
     assert has_ended(record("/run/netns/gone"))
     assert not has_ended(record("/var/run/netns/there"))
+
+
+def test_the_agent_looks_where_its_manifests_mount_the_folder() -> None:
+    assert str(sandboxes.FOLDER) == agent.SANDBOXES
+    assert str(sandboxes.MOUNTED) == agent.SANDBOXES_SEEN
