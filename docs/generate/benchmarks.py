@@ -91,10 +91,9 @@ class Kept(TypedDict):
 def take(measured: Path) -> None:
     """Keep the figures of a run, with what they were measured on."""
     kept = json.loads(measured.read_text(encoding="utf-8"))
-    cores, version = os.cpu_count(), platform.python_version()
     kept["machine"] = (
-        f"{time.strftime('%Y-%m-%d')}, {cores} cores, {platform.machine()}, Linux"
-        f" {'.'.join(platform.release().split('.')[:2])}, Python {version}"
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}, Linux"
+        f" {'.'.join(platform.release().split('.')[:2])}"
     )
     target = CLUSTER if measured.stem == "bench-cluster" else FIGURES
     target.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
