@@ -5,8 +5,9 @@ What a value means is decided by the plugin that knows the key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 from polypod.cni.quote import quoted, quoted_list
 from polypod.errors import PluginError
@@ -62,18 +63,23 @@ def parse(text: str, known: frozenset[str]) -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=256)
 def pairs(text: str) -> tuple[tuple[str, str], ...]:
-    """Return every pair in order, split at the first `=`; pieces without one are skipped.
-
-    Remembered: a call looks at its own arguments a dozen times.
-    """
+    """Return every pair in order, split at the first `=`; pieces without one are skipped."""
     found: list[tuple[str, str]] = []
     for piece in text.split(";"):
         key, sign, value = piece.partition("=")
         if sign:
             found.append((key, value))
     return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def given(text: str) -> Mapping[str, str]:
+    """Return every value by its key, that of the last pair where a key is repeated.
+
+    Remembered: a call looks at its own arguments a dozen times.
+    """
+    return MappingProxyType(dict(pairs(text)))
 
 
 def render(given: Iterable[tuple[str, str]]) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from polypod.cni import fields, versions
 from polypod.cni.labels import ALL_VERSIONS, OLDEST, numbers
@@ -20,8 +21,7 @@ name_pattern = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")
 _since = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkConfig:
+class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One plugin's configuration as the runtime sends it."""
 
     name: str

@@ -1,6 +1,6 @@
 """The answer to ADD as a value: interfaces, addresses, routes, name servers (CNI 1.1.0, section 5).
 
-How it looks in each version's JSON is decided by versions.py.
+Fields are named, and left out, as in the JSON of 1.x; versions.py knows that of older ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ IPAddress: TypeAlias = IPv4Address | IPv6Address
 IPInterface: TypeAlias = IPv4Interface | IPv6Interface
 
 
-class Interface(msgspec.Struct, frozen=True, kw_only=True):
+class Interface(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    rename={"socket_path": "socketPath", "pci_id": "pciID"},
+):
     """One link that the attachment made or uses."""
 
     name: str
@@ -26,7 +32,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     pci_id: str = ""
 
 
-class IPConfig(msgspec.Struct, frozen=True, kw_only=True):
+class IPConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One address with the prefix length of its network."""
 
     address: IPInterface
@@ -35,7 +41,7 @@ class IPConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Index into Result.interfaces."""
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One route; 0 and None are absent, as in the specification's JSON."""
 
     dst: IPInterface
@@ -48,7 +54,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     scope: int | None = None
 
 
-class DNS(msgspec.Struct, frozen=True, kw_only=True):
+class DNS(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Name service settings."""
 
     nameservers: tuple[str, ...] = ()
@@ -61,7 +67,7 @@ class DNS(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.nameservers or self.domain or self.search or self.options)
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an ADD answers."""
 
     interfaces: tuple[Interface, ...] = ()

@@ -7,7 +7,10 @@ fields of a link. What goes into a result is decided by the plugins.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_interface
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_interface
+from typing import cast
+
+import msgspec
 
 from polypod.cni import encode, fields, ip_text
 from polypod.cni.labels import ALL_VERSIONS, FLAT_VERSIONS, MIDDLE_VERSIONS
@@ -18,6 +21,7 @@ from polypod.errors import DecodeError, PluginError
 __all__ = ["ALL_VERSIONS", "parse", "read_dns", "render", "to_json"]
 
 Table = Mapping[str, object]
+_PREFIXES = (IPv4Interface, IPv6Interface)
 
 
 def parse(source: Table | bytes, version: str) -> Result:
@@ -205,8 +209,8 @@ def _write_route(route: Route) -> dict[str, object]:
     return written
 
 
-def _write_ip(ip: IPConfig, *, labelled: bool) -> dict[str, object]:
-    written: dict[str, object] = {"version": str(ip.address.version)} if labelled else {}
+def _write_ip(ip: IPConfig) -> dict[str, object]:
+    written: dict[str, object] = {"version": str(ip.address.version)}
     if ip.interface is not None:
         written["interface"] = ip.interface
     written["address"] = str(ip.address)
@@ -223,7 +227,7 @@ def _write_middle(result: Result) -> dict[str, object]:
     written = _some(
         {
             "interfaces": links,
-            "ips": [_write_ip(ip, labelled=True) for ip in result.ips],
+            "ips": [_write_ip(ip) for ip in result.ips],
             "routes": [_write_route(route) for route in result.routes],
         }
     )
@@ -232,40 +236,21 @@ def _write_middle(result: Result) -> dict[str, object]:
 
 
 def _write_new(result: Result) -> dict[str, object]:
-    """Return the body of 1.x; every object has its keys in alphabetical order."""
-    dns = _write_dns(result.dns)
-    return _some(
-        {
-            "dns": {key: dns[key] for key in sorted(dns)} or None,
-            "interfaces": [_write_link(link) for link in result.interfaces],
-            "ips": [_write_new_ip(ip) for ip in result.ips],
-            "routes": [_write_new_route(route) for route in result.routes],
-        }
-    )
+    """Return the body of 1.x: the fields that are set, in alphabetical order."""
+    written = _with_lists(msgspec.to_builtins(result, enc_hook=_text, order="sorted"))
+    dns = cast("Mapping[str, object]", written.pop("dns", {}))
+    return {"dns": _with_lists(dns), **written} if dns else written
 
 
-def _write_link(link: Interface) -> dict[str, object]:
-    written: dict[str, object] = {"mac": link.mac} if link.mac else {}
-    if link.mtu:
-        written["mtu"] = link.mtu
-    written["name"] = link.name
-    return written | _some(
-        {"pciID": link.pci_id, "sandbox": link.sandbox, "socketPath": link.socket_path}
-    )
+def _with_lists(table: Mapping[str, object]) -> dict[str, object]:
+    return {
+        key: list(cast("tuple[object, ...]", found)) if isinstance(found, tuple) else found
+        for key, found in table.items()
+    }
 
 
-def _write_new_ip(ip: IPConfig) -> dict[str, object]:
-    written: dict[str, object] = {"address": str(ip.address)}
-    if ip.gateway is not None:
-        written["gateway"] = _shown(ip.gateway)
-    if ip.interface is not None:
-        written["interface"] = ip.interface
-    return written
-
-
-def _write_new_route(route: Route) -> dict[str, object]:
-    written = _write_route(route)
-    return {key: written[key] for key in sorted(written)}
+def _text(address: IPAddress | IPInterface) -> str:
+    return str(address) if isinstance(address, _PREFIXES) else _shown(address)
 
 
 def _write_flat(result: Result) -> dict[str, object]:

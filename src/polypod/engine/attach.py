@@ -101,7 +101,7 @@ def find_pod(request: Request, doors: Doors) -> Pod | None:
     Raises:
         ConflictError: the runtime speaks of another pod of that name.
     """
-    given = dict(arguments.pairs(request.arguments))
+    given = arguments.given(request.arguments)
     namespace, name = given.get("K8S_POD_NAMESPACE", ""), given.get("K8S_POD_NAME", "")
     if not namespace or not name:
         return None
@@ -137,7 +137,7 @@ def _attach_all(
 
 def _record(request: Request, pod: Pod | None, doors: Doors, namespaces: Namespaces) -> Record:
     """Return what the records of all networks have in common."""
-    given = dict(arguments.pairs(request.arguments))
+    given = arguments.given(request.arguments)
     return Record(
         container_id=request.container_id,
         network="",
@@ -175,7 +175,7 @@ def _roll_back(
 
 def _who(request: Request) -> str:
     """Return the pod as error texts name it."""
-    given = dict(arguments.pairs(request.arguments))
+    given = arguments.given(request.arguments)
     return "/".join(given.get(f"K8S_POD_{key}", "") for key in ("NAMESPACE", "NAME", "UID"))
 
 

@@ -86,7 +86,7 @@ def selections(request: Request) -> tuple[Selection, ...] | None:
 
 
 def _check_pod(request: Request, source: Source) -> None:
-    told = dict(arguments.pairs(request.arguments))
+    told = arguments.given(request.arguments)
     namespace, name = told.get("K8S_POD_NAMESPACE", ""), told.get("K8S_POD_NAME", "")
     if name and source.pod(namespace, name) is None:
         raise InvalidConfigError(

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+import msgspec
+
 from polypod.cni import fields, lists, versions
 from polypod.cni.lists import NetworkList
 from polypod.engine import batch, foreign_turn
-from polypod.engine.attachment import Attachment, built_in
+from polypod.engine.attachment import built_in
 from polypod.engine.batch import Turn
 from polypod.engine.doors import Doors, Namespaces
 from polypod.engine.progress import Progress
@@ -84,10 +86,8 @@ def _check_ifname(ifname: str, namespaces: Namespaces) -> None:
 
 
 def _turn(place: int, type_: str, plugin: Plugin, progress: Progress, doors: Doors) -> Turn:
-    attachment = progress.attachment
-    config = _config(place, progress)
-    ipam_type = addresses.leasing_type(type_, config)
-    call = _call(type_, config, _notes(place, progress), progress, doors)
+    told = _told(place, progress)
+    call = _call(type_, told, progress, doors)
     return Turn(
         progress=progress,
         type=type_,
@@ -95,40 +95,50 @@ def _turn(place: int, type_: str, plugin: Plugin, progress: Progress, doors: Doo
         call=call,
         asked=batch.lease_call(call),
         is_last=_is_last(place, progress),
-        ipam_type=ipam_type,
-        ipam=built_in(IPAM, ipam_type, attachment, doors),
+        ipam_type=told.ipam_type,
+        ipam=built_in(IPAM, told.ipam_type, progress.attachment, doors),
     )
 
 
-def _notes(place: int, progress: Progress) -> dict[str, object]:
-    """Return where the plugin notes what it read: for good when only the network decides it."""
+class _Told(msgspec.Struct, frozen=True):
+    """What a built-in plugin is told, and what was read out of it."""
+
+    config: Mapping[str, object]
+    ipam_type: str
+    notes: dict[str, object]
+
+
+def _told(place: int, progress: Progress) -> _Told:
+    """Return what a plugin is told: what only the network decides is read once for all pods."""
     attachment = progress.attachment
-    if progress.result is None and not attachment.capabilities and _says_nothing(attachment):
-        return _remembered(attachment.network, place)
-    return {}
-
-
-def _says_nothing(attachment: Attachment) -> bool:
-    """Tell whether CNI_ARGS have nothing that a plugin reads, and are well-formed."""
-    return all(
-        piece.count("=") == 1 and not piece.startswith(("MAC=", "IP="))
-        for piece in attachment.arguments.split(";")
-    )
+    if (
+        progress.result is None
+        and not attachment.capabilities
+        and _says_nothing(attachment.arguments)
+    ):
+        return _told_to_all(attachment.network, place)
+    return _read(_config(place, progress))
 
 
 @lru_cache(maxsize=256)
-def _remembered(network: NetworkList, place: int) -> dict[str, object]:
-    del network, place
-    return {}
+def _told_to_all(network: NetworkList, place: int) -> _Told:
+    return _read(lists.first_config(network, place))
 
 
-def _call(
-    type_: str,
-    config: Mapping[str, object],
-    notes: dict[str, object],
-    progress: Progress,
-    doors: Doors,
-) -> Call:
+def _read(config: Mapping[str, object]) -> _Told:
+    return _Told(config, addresses.leasing_type(fields.text(config, "type"), config), {})
+
+
+@lru_cache(maxsize=64)
+def _says_nothing(given: str) -> bool:
+    """Tell whether CNI_ARGS have nothing that a plugin reads, and are well-formed."""
+    return all(
+        piece.count("=") == 1 and not piece.startswith(("MAC=", "IP="))
+        for piece in given.split(";")
+    )
+
+
+def _call(type_: str, told: _Told, progress: Progress, doors: Doors) -> Call:
     attachment = progress.attachment
     return Call(
         container_id=progress.record.container_id,
@@ -136,10 +146,10 @@ def _call(
         netns=progress.record.netns,
         network=attachment.network.name,
         cni_version=attachment.network.cni_version,
-        config=config,
+        config=told.config,
         arguments=attachment.arguments,
         prev_result=progress.result,
         allowed_sysctls=doors.backups.allowed_sysctls() if type_ == "tuning" else None,
         seed=doors.seed(),
-        notes=notes,
+        notes=told.notes,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import cast
 
 from polypod.cni import fields, lists, node
@@ -49,8 +50,9 @@ def config_of(found: Definition, doors: Doors) -> bytes:
     return config
 
 
+@lru_cache(maxsize=128)
 def network_of(config: bytes) -> lists.NetworkList:
-    """Return the network of a configuration.
+    """Return the network of a configuration; a text that was read before is remembered.
 
     Raises:
         DecodeError: it is no JSON object.

@@ -54,7 +54,7 @@ class Handout:
         if not resource or self._pod is None or asked is None:
             return None
         if self._found is None:
-            uid = dict(arguments.pairs(self._request.arguments)).get("K8S_POD_UID", "")
+            uid = arguments.given(self._request.arguments).get("K8S_POD_UID", "")
             self._found = asked.of_pod(self._pod.namespace, self._pod.name, uid or self._pod.uid)
         ids, number = self._found.get(resource, ()), self._taken[resource]
         if number < len(ids):

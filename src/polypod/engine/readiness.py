@@ -50,7 +50,7 @@ def is_gone(request: Request, pod: Pod | None, doors: Doors) -> bool:
     """Tell whether the pod that a call speaks of was deleted meanwhile."""
     if pod is not None or not doors.source.is_complete:
         return False
-    given = dict(arguments.pairs(request.arguments))
+    given = arguments.given(request.arguments)
     return bool(given.get("K8S_POD_NAMESPACE") and given.get("K8S_POD_NAME"))
 
 

@@ -8,6 +8,7 @@ their interface.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import count
 
 from polypod.cni import arguments, fields, lists
@@ -75,10 +76,11 @@ def check_arguments(given: str) -> None:
     Raises:
         InvalidEnvironmentError: such a key.
     """
-    pairs = arguments.pairs(given)
-    if dict(pairs).get("IgnoreUnknown", "").lower() in {"1", "true"}:
+    if arguments.given(given).get("IgnoreUnknown", "").lower() in {"1", "true"}:
         return
-    unknown = [f"{key}={value}" for key, value in pairs if key not in {*_FIXED, "IP"}]
+    unknown = [
+        f"{key}={value}" for key, value in arguments.pairs(given) if key not in {*_FIXED, "IP"}
+    ]
     if unknown:
         raise InvalidEnvironmentError(
             f"ARGS: unknown args {quoted_list(unknown)[:400]}",
@@ -101,7 +103,7 @@ def _of_operator(
     primary = _primary(request, pod, doors, handout)
     found = [] if primary is None else [primary]
     if doors.settings.default_networks:
-        given = dict(arguments.pairs(request.arguments))
+        given = arguments.given(request.arguments)
         namespace = pod.namespace if pod is not None else given.get("K8S_POD_NAMESPACE", "")
         for place, name in enumerate(node_networks.defaults(namespace, doors), start=1):
             found.append(_named(request, name, place, f"net{place}", doors, handout))
@@ -227,6 +229,7 @@ def _check_names(found: Sequence[Attachment]) -> None:
             raise ConflictError(f"interface name {name} already exists: two networks ask for it")
 
 
+@lru_cache(maxsize=64)
 def _check_ifname(name: str) -> None:
     if not 0 < len(name.encode(errors="replace")) <= 15 or name in {".", ".."}:
         raise InvalidAnnotationError(
@@ -247,19 +250,32 @@ def _check_ifname(name: str) -> None:
 
 def search_path(request: Request, doors: Doors) -> tuple[str, ...]:
     """Return where foreign plugins are looked for: the node's folders, then the caller's."""
-    return tuple(dict.fromkeys((*doors.settings.path, *request.path)))
+    return _each_once(doors.settings.path, request.path)
+
+
+@lru_cache(maxsize=16)
+def _each_once(ours: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*ours, *theirs)))
 
 
 def pod_arguments(request: Request, chosen: Selection | None) -> str:
     """Return CNI_ARGS for a plugin: the five pod keys, the caller's others, then MAC and IP."""
-    given = dict(arguments.pairs(request.arguments))
+    if chosen is None:
+        return _arguments(request.arguments, "", "")
+    return _arguments(request.arguments, chosen.mac or "", ",".join(chosen.ips or ()))
+
+
+@lru_cache(maxsize=64)
+def _arguments(of_call: str, mac: str, ips: str) -> str:
+    """Return the text, remembered: it is the same for most of a pod's networks."""
+    given = arguments.given(of_call)
     kept = {"IgnoreUnknown": "true", **{key: given.get(key, "") for key in _FIXED[1:]}}
     kept |= {key: value for key, value in given.items() if key not in _FIXED}
-    if chosen is not None and chosen.mac:
-        kept["MAC"] = chosen.mac
-    if chosen is not None and chosen.ips:
-        kept["IP"] = ",".join(chosen.ips)
-    return arguments.render(tuple(kept.items()))
+    if mac:
+        kept["MAC"] = mac
+    if ips:
+        kept["IP"] = ips
+    return arguments.render(kept.items())
 
 
 def _capabilities(

@@ -53,7 +53,7 @@ def failed(request: Request, error: PolypodError, doors: Doors) -> None:
     """Say why a pod did not get its networks, and what can be done; not what passes by itself."""
     if doors.events is None or isinstance(error, TryAgainError):
         return
-    given = dict(arguments.pairs(request.arguments))
+    given = arguments.given(request.arguments)
     namespace, name = given.get("K8S_POD_NAMESPACE", ""), given.get("K8S_POD_NAME", "")
     if not namespace or not name:
         return

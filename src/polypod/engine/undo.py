@@ -6,8 +6,8 @@ address is free only when its interface is gone.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from itertools import zip_longest
 
 import msgspec
 
@@ -44,10 +44,11 @@ def records(found: Sequence[Record], caller: Caller, doors: Doors) -> list[Polyp
         sandbox=sandbox_of(newest_first, caller, doors), host=caller.host
     ) as namespaces:
         as_a_group = not any(_is_foreign(record) for record in newest_first)
+        here = [_is_here(record, namespaces, doors) for record in newest_first]
         if as_a_group:
-            _delete_links(newest_first, namespaces, doors)
-        for record in newest_first:
-            failed = _one(record, namespaces, doors, links_are_gone=as_a_group)
+            _delete_links(list(itertools.compress(newest_first, here)), namespaces)
+        for record, is_here in zip(newest_first, here, strict=True):
+            failed = _one(record, namespaces, doors, is_here=is_here, links_are_gone=as_a_group)
             faults.extend(failed)
             if not failed:
                 gone.append(record)
@@ -67,16 +68,14 @@ def _is_here(record: Record, namespaces: Namespaces, doors: Doors) -> bool:
     return not (record.cookie and namespaces.cookie and record.cookie != namespaces.cookie)
 
 
-def _delete_links(found: Sequence[Record], namespaces: Namespaces, doors: Doors) -> None:
+def _delete_links(found: Sequence[Record], namespaces: Namespaces) -> None:
     links: list[tuple[str, Identity | None]] = []
     for record in found:
-        if not _is_here(record, namespaces, doors):
-            continue
         for step in record.steps:
             if isinstance(step, PluginStep):
                 links.extend(
                     (record.ifname, identity)
-                    for op, identity in zip_longest(step.ops, step.identities)
+                    for op, identity in itertools.zip_longest(step.ops, step.identities)
                     if isinstance(op, LINK_MAKERS)
                 )
     if links:
@@ -84,23 +83,22 @@ def _delete_links(found: Sequence[Record], namespaces: Namespaces, doors: Doors)
 
 
 def _one(
-    record: Record, namespaces: Namespaces, doors: Doors, *, links_are_gone: bool
+    record: Record, namespaces: Namespaces, doors: Doors, *, is_here: bool, links_are_gone: bool
 ) -> list[PolypodError]:
     faults: list[PolypodError] = []
-    here = _is_here(record, namespaces, doors)
     for step in reversed(record.steps):
         try:
             match step:
                 case PluginStep():
                     faults.extend(
                         execute.undo(step, namespaces, doors, links_are_gone=links_are_gone)
-                        if here
+                        if is_here
                         else _plugin_elsewhere(step, doors)
                     )
                 case LeaseStep():
                     _release(step, record, doors.pools)
                 case ForeignStep():
-                    there = here and (namespaces.cookie != 0 or not record.cookie)
+                    there = is_here and (namespaces.cookie != 0 or not record.cookie)
                     _foreign(step, record, doors, is_here=there)
                 case DeviceStep():
                     if doors.device_files is not None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from polypod.cni.result import Result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseCall:
+class LeaseCall(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One IPAM invocation; config is the whole plugin configuration, which holds `ipam`."""
 
     container_id: str
@@ -21,7 +21,7 @@ class LeaseCall:
     config: Mapping[str, object]
     arguments: str = ""
     prev_result: Result | None = None
-    notes: dict[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
+    notes: dict[str, object] = msgspec.field(default_factory=dict[str, object])
     """What was read out of the configuration, since each of a plugin's methods reads it.
 
     It may be the notes of an earlier call of the same network: keep only what configuration and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 from polypod.cni import encode, fields
@@ -31,19 +32,25 @@ def network_config(definition: Definition) -> bytes | None:
     """
     if not definition.config:
         return None
-    raw = definition.config.encode("utf-8", "replace")
+    return _named(definition.config, definition.namespace, definition.name)
+
+
+@lru_cache(maxsize=128)
+def _named(config: str, namespace: str, definition: str) -> bytes:
+    """Return the configuration, remembered: it is that of every pod that gets the network."""
+    raw = config.encode("utf-8", "replace")
     if len(raw) > MAX_BYTES:
         raise InvalidConfigError("spec.config is longer than 1 MiB")
     try:
         decoded = fields.decode_object(raw, "failed to unmarshal Spec.Config")
     except DecodeError as error:
         raise InvalidConfigError(
-            f"network-attachment-definition {definition.namespace}/{definition.name}: {error.cause}"
+            f"network-attachment-definition {namespace}/{definition}: {error.cause}"
         ) from error
     name = fields.get(decoded, "name")
     if name is not None and name != "":  # of any type: the list's own rules judge it
         return raw
-    return encode.compact({**decoded, "name": definition.name})
+    return encode.compact({**decoded, "name": definition})
 
 
 def merge_cni_args(config: bytes, cni_args: Mapping[str, object]) -> bytes:

@@ -107,8 +107,7 @@ def _entry(entry: Entry) -> str:
         shown["device-info"] = entry.device_info
     if entry.gateway:
         shown["gateway"] = list(entry.gateway)
-    lines = encode.pretty(shown).decode().splitlines()
-    return "\n".join([lines[0], *lines[1:]])
+    return encode.pretty(shown).decode()
 
 
 def _dns(dns: DNS) -> dict[str, object]:

@@ -8,16 +8,16 @@ keep no journal (a plugin run as an ordinary executable); with a journal, DEL re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from polypod.cni.result import Result
 from polypod.plan.facts import Facts, Query
 from polypod.plan.ops import Op
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One plugin invocation, free of where it came from."""
 
     container_id: str
@@ -36,7 +36,7 @@ class Call:
     """The lines of the node's allowlist: patterns that names of sysctls must match; None: any."""
     seed: str = "00000000"
     """Eight random hex digits for the names of host links."""
-    notes: dict[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
+    notes: dict[str, object] = msgspec.field(default_factory=dict[str, object])
     """What was read out of the configuration, since each of a plugin's methods reads it.
 
     It may be the notes of an earlier call of the same network: keep only what configuration and

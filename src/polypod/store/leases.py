@@ -6,10 +6,9 @@ be used is decided here; what is in one is shelf.py's subject.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -49,9 +48,8 @@ class LeaseFiles:
         self._shelves: dict[tuple[str, str], Shelf] = {}
         self._spares = spares
 
-    @contextlib.contextmanager
-    def locked(self, directory: str, network: str) -> Generator[FilePool]:
-        """Hold a network's lock, as the reference does.
+    def locked(self, directory: str, network: str) -> AbstractContextManager[FilePool]:
+        """Hold a network's lock for a block, as the reference does.
 
         Raises:
             InvalidConfigError: the folder is not allowed, or the name is not a plain one.
@@ -59,9 +57,7 @@ class LeaseFiles:
         """
         if not network or "/" in network or network in {".", ".."} or "\0" in network:
             raise InvalidConfigError(f"invalid network name {network[:100]!r}")
-        shelf = self._shelf(directory, network)
-        with shelf.locked() as pool:
-            yield pool
+        return self._shelf(directory, network).locked()
 
     def _shelf(self, directory: str, network: str) -> Shelf:
         """Return the network's shelf: the one that is open, if it still is what its path names."""

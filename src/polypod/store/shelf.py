@@ -9,16 +9,14 @@ seems to hold nothing is looked for in the folder.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import ipaddress
 import logging
 import os
 import stat
 import threading
-from collections.abc import Generator
 from contextlib import AbstractContextManager
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from polypod.errors import StorageError
 from polypod.store import files
@@ -58,6 +56,8 @@ class Shelf:
         self._owners: dict[str, str | None] = {}
         self._held: dict[str, dict[str, None]] = {}
         try:
+            own = os.fstat(folder)
+            self._place = own.st_dev, own.st_ino
             self._lock = os.open("lock", _LOCK, 0o750, dir_fd=folder)
         except OSError as error:
             raise StorageError(f"lease lock: {error.strerror}") from error
@@ -72,30 +72,41 @@ class Shelf:
         """Tell whether this is what the path leads to, with the lock that others take."""
         try:
             there = os.stat(path)  # noqa: PTH116 - each call of an ADD counts
-            own, lock = os.fstat(self._folder), os.fstat(self._lock)
+            lock = os.fstat(self._lock)
         except OSError:
             return False
-        return (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino) and lock.st_nlink > 0
+        return (there.st_dev, there.st_ino) == self._place and lock.st_nlink > 0
 
-    @contextlib.contextmanager
-    def locked(self) -> Generator[FilePool]:
+    def locked(self) -> FilePool:
+        """Return what holds the lock for the length of a block."""
+        return FilePool(self)
+
+    def take(self) -> None:
         """Hold the lock: among our threads first, then among programs.
 
         Raises:
-            StorageError: the folder cannot be read.
+            StorageError: the folder cannot be read, and the lock is not held.
         """
         if not self._guard.acquire(blocking=False):
             with self._aside:
                 self._guard.acquire()
         try:
             self._lock_out_others()
-            try:
-                if self._stamp is None or self._stamp != self._stamp_now():
-                    self.read()
-                yield FilePool(self)
-            finally:
-                self._stamp = self._stamp_now() if self._is_read else None
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
+        except BaseException:
+            self._guard.release()
+            raise
+        try:
+            if self._stamp is None or self._stamp != self._stamp_now():
+                self.read()
+        except BaseException:
+            self.let_go()
+            raise
+
+    def let_go(self) -> None:
+        """Let others have the lock."""
+        try:
+            self._stamp = self._stamp_now() if self._is_read else None
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
         finally:
             self._guard.release()
 
@@ -240,11 +251,24 @@ class Shelf:
 
 
 class FilePool:
-    """A shelf while its lock is held: what an IPAM is given."""
+    """A shelf while its lock is held: what an IPAM is given for the length of a block."""
 
     def __init__(self, shelf: Shelf) -> None:
         """Keep the shelf."""
         self._shelf = shelf
+
+    def __enter__(self) -> Self:
+        """Take the lock.
+
+        Raises:
+            StorageError: the folder cannot be read or locked.
+        """
+        self._shelf.take()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Let others have the lock."""
+        self._shelf.let_go()
 
     def owner(self, address: str) -> str | None:
         """Return an address's content, None when it is free."""

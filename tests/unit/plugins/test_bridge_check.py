@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from ipaddress import ip_address, ip_interface
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.unit.plugins.bridge_call import PLUGIN, V4, bridge_call, planned
@@ -50,7 +50,7 @@ HEALTHY: dict[Query, Fact] = {
 
 
 def _check(config: dict[str, object], prev: Result | None, changed: dict[Query, Fact]) -> None:
-    call = dataclasses.replace(bridge_call(config), prev_result=prev)
+    call = msgspec.structs.replace(bridge_call(config), prev_result=prev)
     answers = {**HEALTHY, **changed}
     PLUGIN.check(call, Facts({query: answers[query] for query in PLUGIN.check_reads(call)}))
 

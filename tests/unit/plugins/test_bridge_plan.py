@@ -5,8 +5,7 @@ Ids are the rows of the acceptance vectors.
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 from tests.unit.plugins.bridge_call import HOST_LOCAL, PLUGIN, V4, bridge_call, only, planned
 
@@ -154,5 +153,7 @@ def test_a_device_that_is_no_bridge_is_refused(_row: None) -> None:
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="C58")])
 def test_del_without_a_sandbox_leaves_links_alone_and_takes_the_rules(_row: None) -> None:
-    call = dataclasses.replace(bridge_call({"macspoofchk": True, "vlan": 5000}), notes={}, netns="")
+    call = msgspec.structs.replace(
+        bridge_call({"macspoofchk": True, "vlan": 5000}), notes={}, netns=""
+    )
     assert PLUGIN.plan_del(call) == (op.RemoveSpoofCheck(container_id="dummy", ifname="eth0"),)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from ipaddress import ip_interface
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.unit.plugins.calls import plugin_call
@@ -127,7 +127,7 @@ def test_what_cannot_be_made_is_refused(
 def test_del_needs_nothing_but_the_name(plugin: Plugin) -> None:
     call = plugin_call({"mode": "nonsense"})
     assert plugin.plan_del(call) == (op.DeleteLink(ifname="eth0"),)
-    assert plugin.plan_del(dataclasses.replace(call, notes={}, netns="")) == ()
+    assert plugin.plan_del(msgspec.structs.replace(call, notes={}, netns="")) == ()
 
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="D21")])
@@ -185,7 +185,7 @@ def test_loopback_goes_down_and_check_says_so(_row: None) -> None:
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="B4")])
 def test_loopback_del_without_a_sandbox_does_nothing(_row: None) -> None:
-    assert Loopback().plan_del(dataclasses.replace(plugin_call({}), notes={}, netns="")) == ()
+    assert Loopback().plan_del(msgspec.structs.replace(plugin_call({}), notes={}, netns="")) == ()
 
 
 @pytest.mark.parametrize("_row", [pytest.param(None, id="B6")])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 from tests.unit.plugins.calls import plugin_call
 
@@ -187,7 +186,7 @@ def test_the_result_shows_the_new_mac(_row: None) -> None:
 )
 def test_a_wrong_call_is_refused(call: Call, allowlist: tuple[str, ...] | None, text: str) -> None:
     with pytest.raises(PluginError) as caught:
-        Tuning().reads(dataclasses.replace(call, notes={}, allowed_sysctls=allowlist))
+        Tuning().reads(msgspec.structs.replace(call, notes={}, allowed_sysctls=allowlist))
     assert caught.value.cause == text
 
 
