@@ -1,7 +1,8 @@
 """The write-ahead journal: SQLite in WAL mode, one connection behind a lock.
 
-synchronous=NORMAL survives a crash of the daemon without a disk flush per ADD. What state the file
-may be found in is journal_file.py's subject; here are its rows. A removal that a full disk refuses
+synchronous=NORMAL survives a crash of the daemon without a disk flush per ADD; when the disk is
+waited for is checkpoints.py's subject, and what state the file may be found in journal_file.py's.
+Here are its rows. A removal that a full disk refuses
 is remembered in memory and made good with the next write: a DEL never waits for room.
 """
 
@@ -20,6 +21,7 @@ import msgspec
 from polypod.errors import StorageError
 from polypod.plan.record import RECORD_VERSION, Record
 from polypod.store import journal_file
+from polypod.store.checkpoints import Checkpoints
 
 log = logging.getLogger("polypod.store")
 Key: TypeAlias = tuple[str, str, str]
@@ -51,6 +53,7 @@ class SqliteJournal:
         self._told: set[Key] = set()
         open_ = journal_file.open_for_reading if read_only else journal_file.open_for_writing
         self._database = open_(path)
+        self._checkpoints = Checkpoints(path)
         self._pods: dict[Key, tuple[str, str]] = {}
         if not read_only:
             self._pods = {_key(r): (r.pod_namespace, r.pod_name) for r in self.all()}
@@ -59,6 +62,7 @@ class SqliteJournal:
         """Close the database; removals that were only remembered get a last try."""
         with self._lock:
             self._make_good()
+            self._checkpoints.wait()
             self._database.close()
 
     def put(self, *records: Record) -> None:
@@ -72,6 +76,7 @@ class SqliteJournal:
         values = [value for record in records for value in _row(record)]
         with self._lock:
             self._execute(_PUT + _rows(len(records), 6), values)
+            self._checkpoints.wrote()
             for record in records:
                 self._removed.discard(_key(record))
                 self._pods[_key(record)] = (record.pod_namespace, record.pod_name)
@@ -124,6 +129,7 @@ class SqliteJournal:
 
     def _forget(self, keys: Sequence[Key]) -> None:
         self._execute(_REMOVE.format(_rows(len(keys), 3)), [part for key in keys for part in key])
+        self._checkpoints.wrote()
 
     def _read(self, statement: str, values: Sequence[object]) -> tuple[Record, ...]:
         with self._lock:

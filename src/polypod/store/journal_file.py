@@ -30,8 +30,8 @@ _CARRY_OVER = "INSERT OR IGNORE INTO attachment VALUES (?, ?, ?, ?, ?, ?)"
 _PAGE_BYTES = 1 << 14
 """A pod's records lie in one page and go out in one write; in pages of 4 KiB each of them overflows
 into one of its own. Counts for new files; an old one keeps its pages."""
-_CHECKPOINT_PAGES = 250
-"""4 MiB of the file that is written ahead."""
+_CHECKPOINT_PAGES = 1000
+"""16 MiB of the file that is written ahead; checkpoints.py comes before that."""
 _NO_ROOM = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMOPEN"})
 
 
