@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -110,7 +111,8 @@ def _read(environment: Mapping[str, str]) -> dict[str, str]:
     for name, value in values.items():
         if len(value) > VARIABLE_LIMIT:
             raise InvalidEnvironmentError(f"{name} is longer than {VARIABLE_LIMIT} characters")
-        _check_text(name, value)
+        if not value.isascii():
+            _check_text(name, value)
         needed = name == "CNI_COMMAND" or command in _required.get(name, ())
         if needed and not value:
             missing.append(name)
@@ -148,6 +150,7 @@ def check_container_id(container_id: str) -> None:
         )
 
 
+@lru_cache(maxsize=64)
 def check_ifname(ifname: str) -> None:
     """Refuse a name the kernel would not take for a link.
 

@@ -8,6 +8,7 @@ fails nothing more is tried, the error names its network, and taking back is the
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -124,7 +125,7 @@ def _carry_out(turns: Sequence[Turn], namespaces: Namespaces, doors: Doors) -> N
         will([(t.progress, PluginStep(type=t.type, ops=t.ops)) for t in turns], doors)
     outcome = execute.together([op for turn in turns for op in turn.ops], namespaces, doors)
     effects = iter(outcome.effects)
-    parts = [tuple(next(effects) for _ in turn.ops) for turn in turns]
+    parts = [tuple(itertools.islice(effects, len(turn.ops))) for turn in turns]
     for turn, part in zip(turns, parts, strict=True):
         _note(turn, part)
     if not outcome.is_complete:
@@ -145,8 +146,8 @@ def _note(turn: Turn, effects: Sequence[Effect]) -> None:
         if isinstance(effect, Done) or (isinstance(effect, Failed) and effect.is_partial)
     ]
     if made or not turn.ops:
-        ops, identities = tuple(op for op, _ in made), tuple(identity for _, identity in made)
-        turn.progress.did(PluginStep(type=turn.type, ops=ops, identities=identities))
+        ops, identities = [op for op, _ in made], [identity for _, identity in made]
+        turn.progress.did(PluginStep(type=turn.type, ops=tuple(ops), identities=tuple(identities)))
     else:
         turn.progress.did_not()
 

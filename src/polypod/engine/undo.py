@@ -44,7 +44,8 @@ def records(found: Sequence[Record], caller: Caller, doors: Doors) -> list[Polyp
         sandbox=sandbox_of(newest_first, caller, doors), host=caller.host
     ) as namespaces:
         as_a_group = not any(_is_foreign(record) for record in newest_first)
-        here = [_is_here(record, namespaces, doors) for record in newest_first]
+        cookie = namespaces.cookie
+        here = [_is_here(record, cookie, doors) for record in newest_first]
         if as_a_group:
             _delete_links(list(itertools.compress(newest_first, here)), namespaces)
         for record, is_here in zip(newest_first, here, strict=True):
@@ -61,11 +62,11 @@ def _is_foreign(record: Record) -> bool:
     return any(isinstance(step, ForeignStep) for step in record.steps)
 
 
-def _is_here(record: Record, namespaces: Namespaces, doors: Doors) -> bool:
-    """Tell whether the open sandbox is the one of the record: names and inodes are reused."""
+def _is_here(record: Record, cookie: int, doors: Doors) -> bool:
+    """Tell whether a sandbox is the one of the record: names and inodes are reused."""
     if record.boot_id != doors.settings.boot_id:
         return False
-    return not (record.cookie and namespaces.cookie and record.cookie != namespaces.cookie)
+    return not (record.cookie and cookie and record.cookie != cookie)
 
 
 def _delete_links(found: Sequence[Record], namespaces: Namespaces) -> None:

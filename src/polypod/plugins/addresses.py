@@ -100,10 +100,9 @@ def configured_dns(config: Mapping[str, object]) -> DNS:
     return versions.read_dns(fields.table(config, "dns"))
 
 
-def has_dns(config: Mapping[str, object]) -> bool:
-    """Tell whether the configuration sets any; an empty list counts, an empty domain does not."""
-    table = fields.table(config, "dns") or {}
+def own_dns(config: Mapping[str, object]) -> DNS | None:
+    """Return the same, None without any; an empty list counts as one, an empty domain does not."""
+    found, table = configured_dns(config), fields.table(config, "dns") or {}
     lists = ("nameservers", "search", "options")
-    return bool(fields.text(table, "domain")) or any(
-        fields.get(table, key) is not None for key in lists
-    )
+    is_set = found.domain or any(fields.get(table, key) is not None for key in lists)
+    return found if is_set else None

@@ -13,7 +13,7 @@ from hashlib import sha256
 from polypod.cni import fields
 from polypod.cni.labels import ALL_VERSIONS
 from polypod.cni.quote import quoted
-from polypod.cni.result import Interface, IPConfig, Result, Route
+from polypod.cni.result import DNS, Interface, IPConfig, Result, Route
 from polypod.errors import PluginError
 from polypod.plan import ops as op
 from polypod.plan.facts import AddressesQuery, Facts, Link, LinkQuery, Query, Where
@@ -31,6 +31,16 @@ def _vlan_link(settings: Settings) -> str:
     """Return the link that carries the gateway of a VLAN, empty without one."""
     carries = settings.is_gateway and settings.vlan
     return f"{settings.bridge}.{settings.vlan}" if carries else ""
+
+
+def _links(call: Call, ops: tuple[Op, ...]) -> tuple[LinkQuery, ...]:
+    """Return the links that are reported: bridge, host end, sandbox end, the link of a gateway."""
+    return (
+        LinkQuery(Where.HOST, read(call).bridge),
+        LinkQuery(Where.HOST, _host_name(call)),
+        LinkQuery(Where.SANDBOX, call.ifname),
+        *[LinkQuery(Where.HOST, o.name) for o in ops if isinstance(o, op.AddVlanGateway)],
+    )
 
 
 def _addresses(settings: Settings, lease: Result) -> tuple[tuple[IPConfig, ...], tuple[Route, ...]]:
@@ -72,29 +82,16 @@ class Bridge:
 
     def reads_after(self, call: Call, ops: tuple[Op, ...]) -> tuple[Query, ...]:
         """Want the links that are reported, for their MACs."""
-        settings = read(call)
-        queries: list[Query] = [
-            LinkQuery(Where.HOST, settings.bridge),
-            LinkQuery(Where.HOST, _host_name(call)),
-            LinkQuery(Where.SANDBOX, call.ifname),
-        ]
-        queries += [LinkQuery(Where.HOST, o.name) for o in ops if isinstance(o, op.AddVlanGateway)]
-        return tuple(queries)
+        return _links(call, ops)
 
     def result(self, call: Call, ops: tuple[Op, ...], facts: Facts, lease: Result | None) -> Result:
         """Report bridge, host end, sandbox end and, with a VLAN gateway, its link."""
         settings = read(call)
-        links = tuple(
-            _reported(call, facts, query)
-            for query in self.reads_after(call, ops)
-            if isinstance(query, LinkQuery)
-        )
-        own = addresses.configured_dns(call.config)
+        links = tuple([_reported(call, facts, link) for link in _links(call, ops)])
         if lease is None:
-            return Result(interfaces=links, dns=own)
+            return Result(interfaces=links, dns=settings.dns or DNS())
         ips, routes = _addresses(settings, lease)
-        dns = own if addresses.has_dns(call.config) else lease.dns
-        return Result(interfaces=links, ips=ips, routes=routes, dns=dns)
+        return Result(interfaces=links, ips=ips, routes=routes, dns=settings.dns or lease.dns)
 
     def plan_del(self, call: Call) -> tuple[Op, ...]:
         """Delete the pair and the rules; a configuration that is wrong by now does not matter."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from polypod.cni import fields
 from polypod.cni.quote import quoted
+from polypod.cni.result import DNS
 from polypod.errors import PluginError
 from polypod.plugins import addresses, mac_choice, vlan_trunk
 from polypod.plugins._shape import Call
@@ -35,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The sandbox's end stays down."""
     isolated: bool
     mac: str
+    dns: DNS | None = None
+    """None leaves name servers to the lease."""
 
 
 def read(call: Call) -> Settings:
@@ -77,7 +81,7 @@ def _read(call: Call) -> Settings:
         mac=_mac(mac or asked),
     )
     _combination(call, settings)
-    return settings
+    return replace(settings, dns=addresses.own_dns(config))
 
 
 def _mac(text: str) -> str:
@@ -100,4 +104,3 @@ def _combination(call: Call, settings: Settings) -> None:
     backend = fields.text(call.config, "ipMasqBackend")
     if settings.masquerade and backend not in _BACKENDS:
         raise PluginError(f"unknown ipmasq backend {quoted(backend)}")
-    addresses.configured_dns(call.config)

@@ -12,7 +12,7 @@ import msgspec
 from polypod.cni import fields
 from polypod.cni.labels import ALL_VERSIONS
 from polypod.cni.quote import quoted
-from polypod.cni.result import Interface, Result
+from polypod.cni.result import DNS, Interface, Result
 from polypod.errors import PluginError
 from polypod.plan.facts import Facts, Link, LinkQuery, MasterQuery, Query, Where
 from polypod.plan.ops import AddMacvlan, Configure, DeleteLink, Op
@@ -29,6 +29,7 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int
     mac: str
     bc_queue_len: int
+    dns: DNS
 
 
 def _settings(call: Call) -> _Settings:
@@ -55,6 +56,7 @@ def _read(call: Call) -> _Settings:
             mac_choice.from_runtime(config) or asked or fields.text(config, "mac")
         ),
         bc_queue_len=fields.unsigned(config, "bcqueuelen") or 0,
+        dns=addresses.configured_dns(config),
     )
 
 
@@ -77,7 +79,6 @@ class Macvlan:
     def reads(self, call: Call) -> tuple[Query, ...]:
         """Validate the configuration; want the parent."""
         settings = _settings(call)
-        addresses.configured_dns(call.config)
         return (MasterQuery(settings.where, settings.master),)
 
     def plan_add(self, call: Call, facts: Facts, lease: Result | None) -> tuple[Op, ...]:
@@ -113,7 +114,7 @@ class Macvlan:
             interfaces=(Interface(name=call.ifname, mac=mac, sandbox=call.netns),),
             ips=() if lease is None else addresses.leased_ips(lease, 0),
             routes=() if lease is None else lease.routes,
-            dns=addresses.configured_dns(call.config),
+            dns=_settings(call).dns,
         )
 
     def plan_del(self, call: Call) -> tuple[Op, ...]:
