@@ -1,39 +1,35 @@
 """Pods that a kubelet starts: with the primary network alone, and with two more through Polypod.
 
-What is compared is the kubelet's own measure of a sandbox (RunPodSandbox), one pod after the
-other, the parties in turns. Pods that are to have the primary alone have a runtime handler whose
-CNI folder holds nothing else: the same kubelet, the same runtime, the same minute.
+What is compared is the kubelet's own measure of a sandbox (RunPodSandbox), pod by pod, in pairs
+whose order alternates: single sandboxes differ by more than the networks cost, so there are many
+pairs, and what is told is the middle of their differences with its uncertainty. Nobody asks
+anything of the cluster while a pod starts. Pods that are to have the primary alone have a runtime
+handler whose CNI folder holds nothing else: the same kubelet, the same runtime, the same minute.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from functools import partial
+from collections.abc import Sequence
 from statistics import median
 
 from cluster.containerd import PRIMARY_RUNTIME
-from cluster.place import NODE, Place
+from cluster.place import Place
 from tests.cluster import agent
-from tests.cluster.kube import Kube, Object, bridge, macvlan, pod, soon
+from tests.cluster.kube import Kube, bridge, macvlan
 from tests.cluster.probe import Probe
 
 from bench.programs import MeasureError
-from bench.report import Figure
+from bench.report import Figure, around_the_middle
+from bench.starts import Starts
 
-PATIENCE_S = 30.0
-ROUNDS = 20
-NETWORKS = "bench-a,bench-b"
+PAIRS = 100
 RUNTIME_CLASS = {
     "apiVersion": "node.k8s.io/v1",
     "kind": "RuntimeClass",
     "metadata": {"name": PRIMARY_RUNTIME},
     "handler": PRIMARY_RUNTIME,
 }
-_sandboxes = re.compile(
-    r'^kubelet_run_podsandbox_duration_seconds_(sum|count)\{runtime_handler="(\w*)"\} (\S+)$',
-    re.MULTILINE,
-)
 
 
 def measure(place: Place, quick: bool) -> list[Figure]:  # noqa: FBT001 - a part's one option
@@ -47,58 +43,43 @@ def measure(place: Place, quick: bool) -> list[Figure]:  # noqa: FBT001 - a part
         bridge(namespace, "bench-a", "10.61.0.0/24"),
         macvlan(namespace, "bench-b", "10.62.0.0/24"),
     )
-    rounds = 5 if quick else ROUNDS
-    for number in range(2):  # first uses are nobody's figure
-        _both(kube, namespace, f"warm{number}")
+    starts = Starts(kube, namespace)
+    list(starts.pairs("warm", 2))  # first uses are nobody's figure
     before = len(agent.requests(place))
-    pairs = [_both(kube, namespace, f"pod{number}") for number in range(rounds)]
-    ours, alone = (median(side) for side in zip(*pairs, strict=True))
-    asked = _requests(kube, namespace, before, rounds)
+    pairs = list(starts.pairs("pod", 10 if quick else PAIRS))
+    asked = _requests(kube, namespace, before, len(pairs))
     gap = _upgrade(kube)
     kube.delete_namespace(namespace)
+    sandboxes = [(ours.sandbox, alone.sandbox) for ours, alone in pairs]
+    networks = [(ours.network, alone.network) for ours, alone in pairs]
     return [
-        Figure(name="sandbox of a pod with two networks", ours=ours, unit="ms"),
-        Figure(name="  with its primary network alone", ours=alone, unit="ms"),
-        Figure(name="  what two networks add", ours=ours - alone, unit="ms", at_most=10),
+        *_compared("sandbox of a pod with two networks", sandboxes, at_most=10),
+        *_compared("the runtime's network set-up of such a pod", networks),
         *asked,
         Figure(name="upgrade: the longest ADD, beyond an ordinary one", ours=gap, unit="s"),
     ]
 
 
-def _both(kube: Kube, namespace: str, name: str) -> tuple[float, float]:
-    """Start a pod of each kind; return the milliseconds of both sandboxes."""
-    alone = pod(namespace, f"{name}-alone")
-    alone["spec"]["runtimeClassName"] = PRIMARY_RUNTIME
-    return (
-        _start(kube, pod(namespace, f"{name}-ours", NETWORKS), ""),
-        _start(kube, alone, PRIMARY_RUNTIME),
-    )
-
-
-def _start(kube: Kube, wanted: Object, handler: str) -> float:
-    count, seconds = _so_far(kube, handler)
-    kube.apply(wanted)
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        now_count, now_seconds = _so_far(kube, handler)
-        if now_count > count:
-            return (now_seconds - seconds) / (now_count - count) * 1000
-    raise MeasureError(f"no sandbox for {wanted['metadata']['name']}")
-
-
-def _so_far(kube: Kube, handler: str) -> tuple[float, float]:
-    """Return how many sandboxes of a handler the kubelet has made, and their seconds in all."""
-    text = kube("get", "--raw", f"/api/v1/nodes/{NODE}/proxy/metrics")
-    found = {kind: float(value) for kind, of, value in _sandboxes.findall(text) if of == handler}
-    return found.get("count", 0.0), found.get("sum", 0.0)
+def _compared(
+    name: str, pairs: Sequence[tuple[float, float]], at_most: float | None = None
+) -> list[Figure]:
+    ours, alone = (median(side) for side in zip(*pairs, strict=True))
+    added = [one - other for one, other in pairs]
+    return [
+        Figure(name=name, ours=ours, unit="ms"),
+        Figure(name="  with its primary network alone", ours=alone, unit="ms"),
+        Figure(
+            name="  what two networks add",
+            ours=median(added),
+            unit="ms",
+            at_most=at_most,
+            within=around_the_middle(added),
+        ),
+    ]
 
 
 def _requests(kube: Kube, namespace: str, before: int, pods: int) -> list[Figure]:
-    """Return what an ADD asks of the API server, once all of it has been written."""
-    names = [f"pod{number}-ours" for number in range(pods)]
-    for name in names:
-        soon(partial(_is_told, kube, namespace, name), f"the status of {name}")
-    time.sleep(1.0)  # events follow the status
+    """Return what an ADD asked of the API server."""
     made = [
         one
         for one in agent.requests(kube.place)[before:]
@@ -112,10 +93,6 @@ def _requests(kube: Kube, namespace: str, before: int, pods: int) -> list[Figure
         Figure(name="patches of the pod per ADD", ours=patches / pods, unit="", at_most=1),
         Figure(name="  events beside them", ours=events / pods, unit=""),
     ]
-
-
-def _is_told(kube: Kube, namespace: str, name: str) -> bool:
-    return len(kube.status(namespace, name)) == 3
 
 
 def _upgrade(kube: Kube) -> float:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+Z_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,8 @@ class Figure:
     """The goal: ours / other (or ours alone) is at most this."""
     at_least: float | None = None
     """The goal: ours / other is at least this."""
+    within: tuple[float, float] | None = None
+    """Where the middle lies that `ours` was measured as, with 95 % certainty."""
 
     @property
     def ratio(self) -> float:
@@ -69,13 +74,30 @@ def _row(figure: Figure) -> tuple[str, ...]:
     compared = f"{figure.other:.2f} {figure.unit}" if figure.other else ""
     return (
         figure.name,
-        f"{figure.ours:.2f} {figure.unit}",
+        f"{figure.ours:.2f} {figure.unit}{_within(figure)}",
         compared,
         figure.other_name,
         f"{figure.ratio:.2f} x" if figure.other else "",
         figure.goal(),
         ("reached" if figure.is_reached else "MISSED") if figure.has_goal else "",
     )
+
+
+def _within(figure: Figure) -> str:
+    if figure.within is None:
+        return ""
+    low, high = figure.within
+    return f" ({low:.2f} to {high:.2f})"
+
+
+def around_the_middle(values: Sequence[float]) -> tuple[float, float]:
+    """Return between which of the values their median lies, with 95 % certainty.
+
+    How many values lie below it is a matter of tossing a coin for each: no shape is assumed.
+    """
+    ordered, count = sorted(values), len(values)
+    aside = max(0, math.floor((count - Z_95 * math.sqrt(count)) / 2 - 0.5))
+    return ordered[aside], ordered[count - 1 - aside]
 
 
 def keep(figures: Sequence[Figure], notes: Sequence[str], path: Path) -> None:

@@ -20,6 +20,8 @@ class Containerd:
     cni_conf: Path
     cni_primary: Path | None = None
     """The folder of the PRIMARY_RUNTIME's configuration; None for a node without that handler."""
+    metrics: str = ""
+    """HOST:PORT of its metrics; none when empty."""
 
     @property
     def socket(self) -> Path:
@@ -35,6 +37,8 @@ state = "{home / "state"}"
 disabled_plugins = ["io.containerd.internal.v1.opt"]
 [grpc]
   address = "{self.socket}"
+[metrics]
+  address = "{self.metrics}"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{self.sandbox_image}"
   restrict_oom_score_adj = true

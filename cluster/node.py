@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cluster import images, pki, processes, versions
 from cluster.containerd import Containerd
-from cluster.place import NODE, NODE_ADDRESS, PODS, Place, first
+from cluster.place import NODE, NODE_ADDRESS, PODS, RUNTIME_METRICS, Place, first
 
 PRIMARY = "10-primary.conflist"
 CGROUPS = Path("/sys/fs/cgroup")
@@ -74,6 +74,7 @@ def _containerd(place: Place) -> Containerd:
         cni_bin=place.cni_bin,
         cni_conf=place.cni_conf,
         cni_primary=place.cni_primary,
+        metrics=RUNTIME_METRICS,
     )
 
 

@@ -15,6 +15,8 @@ FIRST_SERVICE = "10.96.0.1"
 PODS = "10.232.0.0/24"
 API_PORT = 36443
 ETCD_PORT = 33790
+RUNTIME_METRICS = "127.0.0.1:36438"
+"""Where containerd counts what it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
