@@ -10,6 +10,7 @@ from tests.fuzz import targets
 
 from polypod.errors import KernelError
 from polypod.kernel import links, netlink
+from polypod.kernel.layouts import Layouts
 from polypod.kernel.netlink import Message
 
 Parser = Callable[[bytes], object]
@@ -70,6 +71,19 @@ def test_attributes_are_read_as_they_were_written(pairs: list[tuple[int, bytes]]
 
     assert list(netlink.each_attribute(raw)) == pairs
     assert netlink.attributes(raw) == dict(pairs)
+
+
+@given(st.lists(NESTS, min_size=1, max_size=6))
+def test_what_was_learnt_changes_no_answer(messages: list[bytes]) -> None:
+    """One reader that has seen others finds what one that has seen none finds."""
+
+    def reader() -> Layouts:
+        return Layouts(numbers=((1,), (2,), (3, 1)), payloads=((4,), (3, 2)))
+
+    learnt = reader()
+    for raw in [*messages, *messages]:
+        for cut in (raw, raw[:-4], raw[:-1]):
+            assert learnt.read(cut) == reader().read(cut)
 
 
 @given(st.lists(st.binary(max_size=60), min_size=1, max_size=6))

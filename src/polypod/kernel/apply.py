@@ -14,7 +14,7 @@ from polypod.kernel import configure, links, make, nft, routes, shared, sysctl
 from polypod.kernel.netlink import NLM_F_CREATE, attr, u32
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
-from polypod.plan.facts import Where
+from polypod.plan.facts import HOST, SANDBOX
 from polypod.plan.ops import Identity, KernelOp
 
 _EEXIST = 17
@@ -33,7 +33,7 @@ def apply(op: KernelOp, spaces: Spaces) -> Identity | None:
 
 def set_port_vlans(op: ops.SetPortVlans, spaces: Spaces) -> None:
     """Set a port's VLANs: what it has now goes first, unless it is to stay."""
-    port = spaces.link(Where.HOST, op.port)
+    port = spaces.link(HOST, op.port)
     if port is None:
         raise PluginError(f'failed to lookup "{op.port}": Link not found')
     shared.set_vlans(port.index, op.pvid, op.tagged, spaces, clear=op.clear)
@@ -41,7 +41,7 @@ def set_port_vlans(op: ops.SetPortVlans, spaces: Spaces) -> None:
 
 def set_link(op: ops.SetLink, spaces: Spaces) -> None:
     """Change a link's attributes, each in its own message so that the error tells which."""
-    if op.where is Where.SANDBOX:
+    if op.where is SANDBOX:
         spaces.check_sandbox()
     link = spaces.link(op.where, op.name)
     if link is None:
@@ -86,7 +86,7 @@ def _changes(op: ops.SetLink, index: int) -> list[tuple[str, bytes]]:
 
 def write_sysctl(op: ops.WriteSysctl, spaces: Spaces) -> None:
     """Write one sysctl."""
-    if op.where is Where.SANDBOX:
+    if op.where is SANDBOX:
         spaces.check_sandbox()
     with spaces.inside(op.where):
         sysctl.write(op.key, op.value)
@@ -94,7 +94,7 @@ def write_sysctl(op: ops.WriteSysctl, spaces: Spaces) -> None:
 
 def delete_link(op: ops.DeleteLink, spaces: Spaces) -> None:
     """Delete a link of the sandbox; missing is fine."""
-    link = spaces.link(Where.SANDBOX, op.ifname)
+    link = spaces.link(SANDBOX, op.ifname)
     if link is not None:
         make.remove(link.index, spaces)
 
@@ -102,14 +102,14 @@ def delete_link(op: ops.DeleteLink, spaces: Spaces) -> None:
 def replace_default_route(op: ops.ReplaceDefaultRoute, spaces: Spaces) -> None:
     """Delete a family's default routes and add the one that is wanted."""
     configure.drop_defaults(op.family, op.drop, spaces)
-    link = spaces.link(Where.SANDBOX, op.ifname)
+    link = spaces.link(SANDBOX, op.ifname)
     if link is None:
         raise PluginError(f'failed to lookup "{op.ifname}": Link not found')
     dst = "0.0.0.0/0" if op.family == 4 else "::/0"
     spec = ops.RouteSpec(dst=dst, gw=op.gateway)
     try:
         body = routes.route(link.index, spec)
-        spaces.socket(Where.SANDBOX).one(routes.RTM_NEWROUTE, NLM_F_CREATE, body)
+        spaces.socket(SANDBOX).one(routes.RTM_NEWROUTE, NLM_F_CREATE, body)
     except KernelError as error:
         if error.errno != _EEXIST:
             raise PluginError(f"error setting default gateway: {error.cause}") from error

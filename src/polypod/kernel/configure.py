@@ -13,7 +13,7 @@ from polypod.kernel import links, read, routes, sysctl
 from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, Message
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
-from polypod.plan.facts import Fact, LinkQuery, Query, Where
+from polypod.plan.facts import HOST, SANDBOX, Fact, LinkQuery, Query
 from polypod.plan.outcome import Done, Effect, Failed, Outcome
 
 _SETTLE_S, _POLL_S = 5.0, 0.05
@@ -51,7 +51,7 @@ def together(configures: Sequence[ops.Configure], spaces: Spaces) -> Outcome:
     for in the same send, so that nobody has to look at them afterwards.
     """
     effects: list[Effect] = [None] * len(configures)
-    indexes = [spaces.index(Where.SANDBOX, op.ifname) for op in configures]
+    indexes = [spaces.index(SANDBOX, op.ifname) for op in configures]
     place = indexes.index(0) if 0 in indexes else len(configures)
     if place < len(configures):
         name = configures[place].ifname
@@ -84,8 +84,8 @@ def _carry_out(
             if op.settle:
                 _try_to_settle(place, op.ifname, index, effects, spaces)
         told = _send(later, questions, effects, spaces)
-    found = (spaces.heard(Where.SANDBOX, answer[0].body) for answer in told if answer)
-    return {LinkQuery(Where.SANDBOX, link.name): link for link in found}
+    found = (spaces.heard(SANDBOX, answer[0].body) for answer in told if answer)
+    return {LinkQuery(SANDBOX, link.name): link for link in found}
 
 
 def _links_acts(place: int, op: ops.Configure, index: int) -> list[_Act]:
@@ -152,7 +152,7 @@ def _send(
     acts: Sequence[_Act], questions: Sequence[Message], effects: list[Effect], spaces: Spaces
 ) -> list[list[Message]]:
     """Send acts and questions; a refused act is its op's failure, the first one counts."""
-    answers = spaces.many(Where.SANDBOX, [*(act.message for act in acts), *questions])
+    answers = spaces.many(SANDBOX, [*(act.message for act in acts), *questions])
     for act, answer in zip(acts, answers, strict=False):
         if act.words is None or not isinstance(answer, KernelError):
             continue
@@ -168,7 +168,7 @@ def _write_sysctls(
 ) -> None:
     if not any(op.sysctls or _has_v6(op) for op in configures):
         return
-    with spaces.inside(Where.SANDBOX):
+    with spaces.inside(SANDBOX):
         for place, op in enumerate(configures):
             try:
                 _sysctls_of(op)
@@ -215,7 +215,7 @@ def _settle(ifname: str, index: int, spaces: Spaces) -> None:
     """Wait until no IPv6 address is tentative; duplicates are an error."""
     deadline = time.monotonic() + _SETTLE_S
     while True:
-        found = [a for a in read.of_index(Where.SANDBOX, index, spaces) if ":" in a.address]
+        found = [a for a in read.of_index(SANDBOX, index, spaces) if ":" in a.address]
         failed = next((a for a in found if a.dad_failed), None)
         if failed is not None:
             raise PluginError(
@@ -225,7 +225,7 @@ def _settle(ifname: str, index: int, spaces: Spaces) -> None:
         if not any(address.tentative for address in found):
             return
         if time.monotonic() >= deadline:
-            link = spaces.link(Where.SANDBOX, ifname)
+            link = spaces.link(SANDBOX, ifname)
             if link is not None and link.operstate == "up":
                 raise PluginError(
                     f'failed to settle addresses for "{ifname}": link {ifname} still has'
@@ -257,14 +257,14 @@ def wait_all_up(waits: Sequence[ops.WaitOperUp], spaces: Spaces) -> Outcome:
             with spaces.turn.aside:
                 time.sleep(pause_s)
         questions = [Message(links.RTM_GETLINK, 0, links.by_name(op.name)) for op in left.values()]
-        answers = spaces.socket(Where.HOST).many(questions)
+        answers = spaces.socket(HOST).many(questions)
         for (place, op), answer in zip(list(left.items()), answers, strict=True):
             if isinstance(answer, KernelError) or not answer:
                 continue
-            link = spaces.heard(Where.HOST, answer[0].body)
+            link = spaces.heard(HOST, answer[0].body)
             states[place] = link.operstate
             if link.operstate == "up":
-                heard[LinkQuery(Where.HOST, op.name)] = link
+                heard[LinkQuery(HOST, op.name)] = link
                 del left[place]
         if not left:
             break
@@ -280,14 +280,14 @@ def _waited(place: int, left: Mapping[int, ops.WaitOperUp], states: Mapping[int,
 def drop_defaults(family: int, names: Sequence[str], spaces: Spaces) -> None:
     """Delete the main table's default routes of a family through these links."""
     dst = "0.0.0.0/0" if family == 4 else "::/0"
-    for route in read.main_routes(Where.SANDBOX, spaces):
-        link = spaces.link(Where.SANDBOX, route.device) if route.device in names else None
+    for route in read.main_routes(SANDBOX, spaces):
+        link = spaces.link(SANDBOX, route.device) if route.device in names else None
         if route.dst != dst or link is None:
             continue
         spec = ops.RouteSpec(dst=dst, gw=route.gw, priority=route.priority, scope=route.scope)
         try:
             body = routes.route(link.index, spec)
-            spaces.socket(Where.SANDBOX).one(routes.RTM_DELROUTE, 0, body)
+            spaces.socket(SANDBOX).one(routes.RTM_DELROUTE, 0, body)
         except KernelError as error:
             if error.errno != _ESRCH:
                 raise PluginError(f"error deleting default gateway: {error.cause}") from error

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from polypod.kernel import apply, configure, make, netns, read, undo
@@ -16,12 +15,19 @@ from polypod.plan.ops import Configure, Identity, KernelOp, LinkMaker, WaitOperU
 from polypod.plan.outcome import Outcome
 
 
-class OpenNamespaces:
-    """Both namespaces of one request."""
+class OpenNamespaces(AbstractContextManager["OpenNamespaces"]):
+    """Both namespaces of one request, for the length of a block."""
 
-    def __init__(self, spaces: Spaces) -> None:
-        """Keep the open spaces."""
+    def __init__(self, spaces: Spaces, opened: int | None) -> None:
+        """Keep the open spaces; `opened` is a descriptor to close with them."""
         self._spaces = spaces
+        self._opened = opened
+
+    def __exit__(self, *raised: object) -> None:
+        """Close them."""
+        self._spaces.close()
+        if self._opened is not None:
+            os.close(self._opened)
 
     @property
     def cookie(self) -> int:
@@ -80,20 +86,17 @@ class KernelDoor:
         self._turn = Turn(aside)
         self._home = home
 
-    @contextlib.contextmanager
-    def enter(self, *, sandbox: int | str | None, host: int | None) -> Generator[OpenNamespaces]:
+    def enter(self, *, sandbox: int | str | None, host: int | None) -> OpenNamespaces:
         """Open both for the length of a block; a missing path opens without sandbox.
 
         Raises:
             InvalidNetnsError: the path is not a namespace.
         """
-        opened = netns.open_path(sandbox) if isinstance(sandbox, str) and sandbox else None
-        fd = sandbox if isinstance(sandbox, int) else opened
-        missing = sandbox if isinstance(sandbox, str) else ""
-        spaces = Spaces(sandbox=fd, host=host, missing=missing, turn=self._turn, kept=self._home)
-        try:
-            yield OpenNamespaces(spaces)
-        finally:
-            spaces.close()
-            if opened is not None:
-                os.close(opened)
+        opened, missing = None, ""
+        if isinstance(sandbox, str):
+            missing = sandbox
+            sandbox = opened = netns.open_path(sandbox) if sandbox else None
+        spaces = Spaces(
+            sandbox=sandbox, host=host, missing=missing, turn=self._turn, kept=self._home
+        )
+        return OpenNamespaces(spaces, opened)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from polypod.errors import PluginError
 from polypod.kernel import netlink
+from polypod.kernel.layouts import Layouts
 from polypod.kernel.netlink import attr, attributes, nest, text, u8, u16, u32
 from polypod.plan.facts import Link, Port
 from polypod.plan.ops import Identity
@@ -24,24 +25,27 @@ _SKIP_STATS, _BRIDGE_VLANS = 8, 2
 OUR_GROUP = 0x706C7970
 """Links that we make in a sandbox carry it, so that they go as one (speed.md) and are known."""
 
-_OF_A_LINK = frozenset(
-    {
-        IFLA_ADDRESS,
-        IFLA_IFNAME,
-        IFLA_MTU,
-        IFLA_LINK,
-        IFLA_MASTER,
-        IFLA_TXQLEN,
-        IFLA_OPERSTATE,
-        IFLA_LINKINFO,
-        IFLA_IFALIAS,
-        IFLA_PROMISCUITY,
-    }
+_MODE, _VLAN_FILTERING = 1, 7
+_LINK = Layouts(
+    numbers=(
+        (IFLA_MTU,),
+        (IFLA_OPERSTATE,),
+        (IFLA_PROMISCUITY,),
+        (IFLA_TXQLEN,),
+        (IFLA_MASTER,),
+        (IFLA_LINKINFO, _DATA, _MODE),
+        (IFLA_LINKINFO, _DATA, _VLAN_FILTERING),
+        (IFLA_LINK,),
+        (IFLA_GROUP,),
+    ),
+    payloads=((IFLA_IFNAME,), (IFLA_ADDRESS,), (IFLA_LINKINFO, _KIND), (IFLA_IFALIAS,)),
 )
-_OF_A_KIND = frozenset({_KIND, _DATA})
 MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
-_MODES = {"macvlan": MACVLAN_MODES, "ipvlan": IPVLAN_MODES}
+_MODES = {
+    "macvlan": {number: word for word, number in MACVLAN_MODES.items()},
+    "ipvlan": {number: word for word, number in IPVLAN_MODES.items()},
+}
 _OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
 _ifinfo = struct.Struct("=BxHiII")
 
@@ -51,14 +55,20 @@ def header(index: int = 0, flags: int = 0, change: int = 0, family: int = 0) -> 
     return _ifinfo.pack(family, 0, index, flags, change)
 
 
+_UNNAMED, _BORN_UP = header(), header(flags=IFF_UP, change=IFF_UP)
+_WITHOUT_STATS = u32(IFLA_EXT_MASK, _SKIP_STATS)
+_ONE_QUEUE = u32(IFLA_NUM_TX_QUEUES, 1) + u32(IFLA_NUM_RX_QUEUES, 1)
+_OURS = u32(IFLA_GROUP, OUR_GROUP)
+
+
 def by_name(name: str) -> bytes:
     """Return the body of a question for one link."""
-    return header() + text(IFLA_IFNAME, name) + u32(IFLA_EXT_MASK, _SKIP_STATS)
+    return _UNNAMED + text(IFLA_IFNAME, name) + _WITHOUT_STATS
 
 
 def by_index(index: int) -> bytes:
     """Return the body of a question for one link."""
-    return header(index) + u32(IFLA_EXT_MASK, _SKIP_STATS)
+    return header(index) + _WITHOUT_STATS
 
 
 def mac_bytes(mac: str) -> bytes:
@@ -81,22 +91,19 @@ def mac_bytes(mac: str) -> bytes:
 
 def veth(*, host_name: str, ifname: str, sandbox: int, master: int, mtu: int, mac: str) -> bytes:
     """Return the body that makes a pair: one end here, enslaved and up, the other in a sandbox."""
-    queues = u32(IFLA_NUM_TX_QUEUES, 1) + u32(IFLA_NUM_RX_QUEUES, 1)
-    size = u32(IFLA_MTU, mtu) if mtu else b""
+    shape = (u32(IFLA_MTU, mtu) if mtu else b"") + _ONE_QUEUE
     peer = (
-        header()
+        _UNNAMED
         + text(IFLA_IFNAME, ifname)
         + (attr(IFLA_ADDRESS, mac_bytes(mac)) if mac else b"")
-        + size
-        + queues
-        + u32(IFLA_GROUP, OUR_GROUP)
+        + shape
+        + _OURS
         + u32(IFLA_NET_NS_FD, sandbox)
     )
     return (
-        header(flags=IFF_UP, change=IFF_UP)
+        _BORN_UP
         + text(IFLA_IFNAME, host_name)
-        + size
-        + queues
+        + shape
         + (u32(IFLA_MASTER, master) if master else b"")
         + _info("veth", attr(_PEER | netlink.NESTED, peer))
     )
@@ -119,7 +126,7 @@ def bridge(name: str, mtu: int, mac: str, *, vlan_filtering: bool) -> bytes:
     """Return the body that makes a bridge; with a MAC it never takes one of its ports'."""
     inner = u8(7, 1) if vlan_filtering else b""
     return (
-        header(flags=IFF_UP, change=IFF_UP)
+        _BORN_UP
         + text(IFLA_IFNAME, name)
         + (u32(IFLA_MTU, mtu) if mtu else b"")
         + (attr(IFLA_ADDRESS, mac_bytes(mac)) if mac else b"")
@@ -129,12 +136,12 @@ def bridge(name: str, mtu: int, mac: str, *, vlan_filtering: bool) -> bytes:
 
 def _child(ifname: str, parent: int, sandbox: int | None, mtu: int, mac: str) -> bytes:
     return (
-        header()
+        _UNNAMED
         + text(IFLA_IFNAME, ifname)
         + u32(IFLA_LINK, parent)
         + (u32(IFLA_MTU, mtu) if mtu else b"")
         + (attr(IFLA_ADDRESS, mac_bytes(mac)) if mac else b"")
-        + u32(IFLA_GROUP, OUR_GROUP)
+        + _OURS
         + (u32(IFLA_NET_NS_FD, sandbox) if sandbox is not None else b"")
     )
 
@@ -173,33 +180,32 @@ def ports_question() -> bytes:
 def parse(body: bytes) -> Link:
     """Read a link from a message's body."""
     _, _, index, flags, _ = netlink.unpacked(_ifinfo, body)
-    found = netlink.some(body[16:], _OF_A_LINK)
-    info = netlink.some(found.get(IFLA_LINKINFO, b""), _OF_A_KIND)
-    kind = _string(info.get(_KIND, b""))
-    inner = info.get(_DATA, b"")
-    state = _number(found.get(IFLA_OPERSTATE, b""))
+    numbers, (name, mac, described, alias) = _LINK.read(body[16:])
+    mtu, state, promiscuity, tx_queue_len, master, mode, filtering, parent, _ = numbers
+    kind = _string(described)
     return Link(
-        name=_string(found.get(IFLA_IFNAME, b"")),
+        name=_string(name),
         index=index,
         kind=kind,
-        mac=found.get(IFLA_ADDRESS, b"").hex(":"),
-        mtu=_number(found.get(IFLA_MTU, b"")),
+        mac=mac.hex(":"),
+        mtu=mtu,
         up=bool(flags & IFF_UP),
         operstate=_OPERSTATES[state] if state < len(_OPERSTATES) else "unknown",
-        promisc=_number(found.get(IFLA_PROMISCUITY, b"")) > 0 or bool(flags & IFF_PROMISC),
+        promisc=promiscuity > 0 or bool(flags & IFF_PROMISC),
         allmulti=bool(flags & IFF_ALLMULTI),
-        tx_queue_len=_number(found.get(IFLA_TXQLEN, b"")),
-        master=_number(found.get(IFLA_MASTER, b"")),
-        parent=_number(found.get(IFLA_LINK, b"")),
-        mode=_mode(kind, inner),
-        vlan_filtering=kind == "bridge" and bool(_number(netlink.first(inner, 7))),
-        alias=_string(found.get(IFLA_IFALIAS, b"")),
+        tx_queue_len=tx_queue_len,
+        master=master,
+        parent=parent,
+        mode=_MODES.get(kind, {}).get(mode, ""),
+        vlan_filtering=kind == "bridge" and bool(filtering),
+        alias=_string(alias),
     )
 
 
 def group_of(body: bytes) -> int:
     """Return a link's group."""
-    return _number(netlink.first(body[16:], IFLA_GROUP))
+    numbers, _ = _LINK.read(body[16:])
+    return numbers[-1]
 
 
 def name_of(body: bytes) -> str:
@@ -214,13 +220,14 @@ def index_of(body: bytes) -> int:
 
 def peer_of(body: bytes) -> int:
     """Return the index of a pair's other end, or of a parent."""
-    return _number(netlink.first(body[16:], IFLA_LINK))
+    numbers, _ = _LINK.read(body[16:])
+    return numbers[-2]
 
 
 def identity_of(body: bytes) -> Identity:
     """Return what tells this link from a later one of its name."""
-    mac = netlink.first(body[16:], IFLA_ADDRESS).hex(":")
-    return Identity(index=index_of(body), mac=mac)
+    link = parse(body)
+    return Identity(index=link.index, mac=link.mac)
 
 
 def parse_port(body: bytes) -> Port:
@@ -235,27 +242,15 @@ def parse_port(body: bytes) -> Port:
             vlans.append(vid)
             pvid = vid if mark & 2 else pvid
     return Port(
-        hairpin=bool(_number(flags.get(4, b""))),
-        isolated=bool(_number(flags.get(33, b""))),
+        hairpin=bool(netlink.number(flags.get(4, b""))),
+        isolated=bool(netlink.number(flags.get(33, b""))),
         pvid=pvid,
         vlans=tuple(vlans),
     )
 
 
-def _mode(kind: str, inner: bytes) -> str:
-    table = _MODES.get(kind)
-    if table is None:
-        return ""
-    number = _number(netlink.first(inner, 1))
-    return next((word for word, value in table.items() if value == number), "")
-
-
-def _number(raw: bytes) -> int:
-    return int.from_bytes(raw[:8], "little")
-
-
 def _string(raw: bytes) -> str:
-    return raw.rstrip(b"\0").decode("utf-8", "replace")
+    return raw.rstrip(b"\0").decode("utf-8", "replace") if raw else ""
 
 
 def host_pair(name: str, peer: str, mtu: int) -> bytes:

@@ -6,7 +6,7 @@ comes with the kernel's echo; that of other links is asked for in the sandbox.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from polypod.errors import KernelError, PluginError, PolypodError, UnsupportedError
@@ -14,7 +14,7 @@ from polypod.kernel import links, sysctl
 from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, Message
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
-from polypod.plan.facts import Fact, LinkQuery, Query, Where
+from polypod.plan.facts import HOST, SANDBOX, Fact, LinkQuery, Query
 from polypod.plan.ops import Identity, LinkMaker
 from polypod.plan.outcome import Done, Effect, Failed, Outcome
 
@@ -25,26 +25,26 @@ _Answer: TypeAlias = list[Message] | KernelError
 
 def make(makers: Sequence[LinkMaker], spaces: Spaces) -> Outcome:
     """Make links whose parents are in the host; also tell how their masters look afterwards."""
-    effects: list[Effect] = [None] * len(makers)
-    wanted: list[tuple[int, Message]] = []
-    for place, op in enumerate(makers):
+    wanted: list[Message] = []
+    for op in makers:
         try:
-            wanted.append((place, _message(op, spaces)))
+            wanted.append(_message(op, spaces))
         except PolypodError as error:
-            effects[place] = Failed(error)
-            return Outcome(tuple(effects))
-    masters = tuple(dict.fromkeys(op.master for op in makers if isinstance(op, ops.AddVeth)))
-    questions = [Message(links.RTM_GETLINK, 0, links.by_name(name)) for name in masters if name]
-    answers = spaces.many(Where.HOST, [*(message for _, message in wanted), *questions])
-    _ask_for_echoes(makers, answers, spaces)
-    for (place, _), answer in zip(wanted, answers, strict=False):
-        effects[place] = _effect(makers[place], answer)
-    _tell_ports(makers, effects, answers, spaces)
+            not_tried: list[Effect] = [None] * len(makers)
+            not_tried[len(wanted)] = Failed(error)
+            return Outcome(tuple(not_tried))
+    pairs = {place: op for place, op in enumerate(makers) if isinstance(op, ops.AddVeth)}
+    masters = list(dict.fromkeys([op.master for op in pairs.values() if op.master]))
+    questions = [Message(links.RTM_GETLINK, 0, links.by_name(name)) for name in masters]
+    answers = spaces.many(HOST, wanted + questions)
+    _ask_for_echoes(pairs, answers, spaces)
+    effects = [_effect(op, answer) for op, answer in zip(makers, answers, strict=False)]
+    _tell_ports(pairs, effects, answers, spaces)
     _identify(makers, effects, spaces)
     heard: dict[Query, Fact] = {}
-    for name, answer in zip(filter(None, masters), answers[len(wanted) :], strict=True):
+    for name, answer in zip(masters, answers[len(wanted) :], strict=True):
         if isinstance(answer, list) and answer:
-            heard[LinkQuery(Where.HOST, name)] = spaces.heard(Where.HOST, answer[0].body)
+            heard[LinkQuery(HOST, name)] = spaces.heard(HOST, answer[0].body)
     return Outcome(tuple(effects), heard)
 
 
@@ -55,10 +55,10 @@ def make_one(op: LinkMaker, spaces: Spaces) -> Identity:
         PluginError: the host's state does not allow it (the reference's words).
         UnsupportedError: the kernel lacks the kind of link.
     """
-    if isinstance(op, ops.AddVeth) or op.parent_where is Where.HOST:
+    if isinstance(op, ops.AddVeth) or op.parent_where is HOST:
         (effect,) = make((op,), spaces).effects
     else:
-        (answer,) = spaces.socket(Where.SANDBOX).many((_message(op, spaces),))
+        (answer,) = spaces.socket(SANDBOX).many((_message(op, spaces),))
         effects = [_effect(op, answer)]
         _identify((op,), effects, spaces)
         effect = effects[0]
@@ -78,7 +78,7 @@ def remove(index: int, spaces: Spaces) -> None:
         PluginError: the kernel refuses.
     """
     try:
-        spaces.socket(Where.SANDBOX).one(links.RTM_DELLINK, 0, links.header(index))
+        spaces.socket(SANDBOX).one(links.RTM_DELLINK, 0, links.header(index))
     except KernelError as error:
         if error.errno != _ENODEV:
             raise PluginError(f"failed to delete the interface: {error.cause}") from error
@@ -108,7 +108,7 @@ def _child(op: ops.AddMacvlan | ops.AddIpvlan, spaces: Spaces) -> bytes:
 
 
 def _veth(op: ops.AddVeth, spaces: Spaces) -> bytes:
-    master = spaces.index(Where.HOST, op.master) if op.master else 0
+    master = spaces.index(HOST, op.master) if op.master else 0
     if op.master and not master:
         raise PluginError(f'failed to lookup "{op.master}": Link not found')
     try:
@@ -130,20 +130,19 @@ def _parent(op: ops.AddMacvlan | ops.AddIpvlan, spaces: Spaces) -> tuple[int, in
     found = spaces.index(op.parent_where, op.parent)
     if not found:
         raise PluginError(f'failed to lookup master "{op.parent}": Link not found')
-    return found, None if op.parent_where is Where.SANDBOX else fd
+    return found, None if op.parent_where is SANDBOX else fd
 
 
-def _ask_for_echoes(makers: Sequence[LinkMaker], answers: list[_Answer], spaces: Spaces) -> None:
+def _ask_for_echoes(
+    pairs: Mapping[int, ops.AddVeth], answers: list[_Answer], spaces: Spaces
+) -> None:
     """Ask for the pairs that were made without an echo: kernels before 6.2 send none."""
-    silent = [
-        (place, Message(links.RTM_GETLINK, 0, links.by_name(op.host_name)))
-        for place, (op, answer) in enumerate(zip(makers, answers, strict=False))
-        if isinstance(op, ops.AddVeth) and answer == []
-    ]
+    silent = [place for place in pairs if answers[place] == []]
     if not silent:
         return
-    heard = spaces.socket(Where.HOST).many([question for _, question in silent])
-    for (place, _), answer in zip(silent, heard, strict=True):
+    names = [pairs[place].host_name for place in silent]
+    questions = [Message(links.RTM_GETLINK, 0, links.by_name(name)) for name in names]
+    for place, answer in zip(silent, spaces.socket(HOST).many(questions), strict=True):
         answers[place] = answer
 
 
@@ -186,39 +185,36 @@ def _caused(error: PolypodError, cause: KernelError) -> PolypodError:
 
 
 def _tell_ports(
-    makers: Sequence[LinkMaker], effects: list[Effect], answers: Sequence[_Answer], spaces: Spaces
+    pairs: Mapping[int, ops.AddVeth],
+    effects: list[Effect],
+    answers: Sequence[_Answer],
+    spaces: Spaces,
 ) -> None:
     """Set what a pair's outer end cannot be born with: no router advertisements, port flags."""
-    pairs = [
-        (place, links.index_of(answer[0].body))
-        for place, (effect, answer) in enumerate(zip(effects, answers, strict=False))
-        if isinstance(makers[place], ops.AddVeth)
-        and isinstance(effect, Done)
-        and isinstance(answer, list)
-    ]
-    if not pairs:
+    made = [place for place in pairs if isinstance(effects[place], Done)]
+    if not made:
         return
-    with spaces.inside(Where.HOST):
-        for op in (makers[place] for place, _ in pairs):
-            if isinstance(op, ops.AddVeth):
-                sysctl.write_if_there(f"net/ipv6/conf/{op.host_name}/accept_ra", "0")
-    for place, index in pairs:
-        _set_flags(place, index, makers[place], effects, spaces)
+    with spaces.inside(HOST):
+        for place in made:
+            sysctl.write_if_there(f"net/ipv6/conf/{pairs[place].host_name}/accept_ra", "0")
+    for place in made:
+        op, answer = pairs[place], answers[place]
+        if op.master and (op.hairpin or op.isolated) and isinstance(answer, list):
+            effects[place] = _with_flags(op, answer, effects[place], spaces)
 
 
-def _set_flags(
-    place: int, index: int, op: LinkMaker, effects: list[Effect], spaces: Spaces
-) -> None:
-    if not isinstance(op, ops.AddVeth) or not op.master or not (op.hairpin or op.isolated):
-        return
+def _with_flags(
+    op: ops.AddVeth, answer: Sequence[Message], effect: Effect, spaces: Spaces
+) -> Effect:
+    index = links.index_of(answer[0].body)
     body = links.port_flags(index, hairpin=op.hairpin, isolated=op.isolated)
     try:
-        spaces.socket(Where.HOST).one(links.RTM_SETLINK, 0, body)
+        spaces.socket(HOST).one(links.RTM_SETLINK, 0, body)
     except KernelError as error:
-        made = effects[place]
-        identity = made.identity if isinstance(made, Done) else None
+        identity = effect.identity if effect is not None else None
         fault = _caused(PluginError(f"failed to set the bridge port's flags: {error.cause}"), error)
-        effects[place] = Failed(fault, is_partial=True, identity=identity)
+        return Failed(fault, is_partial=True, identity=identity)
+    return effect
 
 
 def _identify(makers: Sequence[LinkMaker], effects: list[Effect], spaces: Spaces) -> None:
@@ -228,13 +224,12 @@ def _identify(makers: Sequence[LinkMaker], effects: list[Effect], spaces: Spaces
         for place, effect in enumerate(effects)
         if isinstance(effect, Done) and effect.identity is None
     ]
-    questions = [
-        Message(links.RTM_GETLINK, 0, links.by_name(makers[place].ifname)) for place in unknown
-    ]
-    answers = spaces.socket(Where.SANDBOX).many(questions) if questions else []
-    for place, answer in zip(unknown, answers, strict=True):
-        if isinstance(answer, list) and answer:
-            effects[place] = Done(links.identity_of(answer[0].body))
+    if unknown:
+        names = [makers[place].ifname for place in unknown]
+        questions = [Message(links.RTM_GETLINK, 0, links.by_name(name)) for name in names]
+        for place, answer in zip(unknown, spaces.socket(SANDBOX).many(questions), strict=True):
+            if isinstance(answer, list) and answer:
+                effects[place] = Done(links.identity_of(answer[0].body))
     for op, effect in zip(makers, effects, strict=True):
         if isinstance(effect, Done) and effect.identity is not None:
-            spaces.keep_index(Where.SANDBOX, op.ifname, effect.identity.index)
+            spaces.keep_index(SANDBOX, op.ifname, effect.identity.index)

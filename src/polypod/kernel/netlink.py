@@ -12,7 +12,8 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+
+import msgspec
 
 from polypod.errors import KernelError, PolypodError, TryAgainError
 
@@ -27,24 +28,25 @@ TYPE_MASK = 0x3FFF
 _EXT_ACK, _CAP_ACK, _STRICT = 11, 10, 12
 _SOL_NETLINK, SO_NETNS_COOKIE = 270, 71
 _ERR_MSG = 1
+_FAMILY, _PROTOCOL = int(socket.AF_NETLINK), socket.NETLINK_ROUTE
+_TYPE = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+"""The kernel has answered when send() returns: what is not there then never comes."""
 _DUMP_TRIES = 20
 _AT_ONCE = 32
 """Messages in one send: their answers must fit into the socket's buffer."""
 _BUFFER, _DUMP_BUFFER = 1 << 15, 1 << 17
 """A part of a dump is longer than 32 KiB if one link is: a bridge port with all VLANs."""
-_PATIENCE = struct.pack("=qq", 30, 0)
-"""The kernel answers before send() returns; only a defect makes anybody wait (seconds, µs)."""
-
 _NO_TURN: AbstractContextManager[None] = nullcontext()
 """For questions."""
 
 _header = struct.Struct("=IHHII")
 _attr = struct.Struct("=HH")
 _attr_u32 = struct.Struct("=HHI")
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 _code, _refused = struct.Struct("=i"), struct.Struct("=iI")
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True):
     """One message: its type, flags and body (family header and attributes)."""
 
     type: int
@@ -52,9 +54,15 @@ class Message(NamedTuple):
     body: bytes
 
 
+def aligned(size: int) -> int:
+    """Return where the next one begins."""
+    return (size + 3) & ~3
+
+
 def attr(kind: int, payload: bytes) -> bytes:
     """Return one attribute, padded to four bytes."""
-    return _attr.pack(len(payload) + 4, kind) + payload + b"\0" * (-len(payload) % 4)
+    size = len(payload)
+    return _attr.pack(size + 4, kind) + payload + _PADDING[size & 3]
 
 
 def nest(kind: int, *inner: bytes) -> bytes:
@@ -87,22 +95,6 @@ def attributes(raw: bytes) -> dict[int, bytes]:
     return dict(each_attribute(raw))
 
 
-def some(raw: bytes, wanted: frozenset[int]) -> dict[int, bytes]:
-    """Return the attributes of some types: a link has fifty, and a pod asks for many links."""
-    found: dict[int, bytes] = {}
-    at, end, unpack = 0, len(raw), _attr.unpack_from
-    while at + 4 <= end:
-        length, kind = unpack(raw, at)
-        after = at + length
-        if length < 4 or after > end:
-            break
-        kind &= TYPE_MASK
-        if kind in wanted:
-            found[kind] = raw[at + 4 : after]
-        at = (after + 3) & ~3
-    return found
-
-
 def first(raw: bytes, wanted: int) -> bytes:
     """Return the first attribute of a type, empty when there is none; look no further."""
     at, end, unpack = 0, len(raw), _attr.unpack_from
@@ -126,6 +118,16 @@ def each_attribute(raw: bytes) -> Iterator[tuple[int, bytes]]:
             return
         yield kind & TYPE_MASK, raw[at + 4 : at + length]
         at += (length + 3) & ~3
+
+
+def number(raw: bytes) -> int:
+    """Return the number that a payload is, whatever its size."""
+    return int.from_bytes(raw[:8], "little")
+
+
+def head_at(raw: bytes, at: int) -> tuple[int, ...]:
+    """Return length and type of the attribute that begins there, the type with its flags."""
+    return _attr.unpack_from(raw, at)
 
 
 def malformed(what: str) -> KernelError:
@@ -191,11 +193,18 @@ def _failed(error: OSError) -> KernelError:
     return KernelError(f"netlink: {reason(number)}", errno=number)
 
 
-def _framed(message: Message, sequence: int, last: int) -> bytes:
-    flags = message.flags | NLM_F_REQUEST | (NLM_F_ACK if sequence == last else 0)
-    length = 16 + len(message.body)
-    head = _header.pack(length, message.type, flags, sequence, 0)
-    return head + message.body + bytes(-length % 4)
+def _is_question(message: Message) -> bool:
+    """Tell whether a message is answered anyway: rtnetlink's types go NEW, DEL, GET, SET."""
+    return message.type & 3 == 2
+
+
+def _framed(message: Message, sequence: int, acknowledged: int) -> bytes:
+    """Return a message as it is sent; one of them is to be acknowledged."""
+    body, flags = message.body, message.flags | NLM_F_REQUEST
+    if sequence == acknowledged:
+        flags |= NLM_F_ACK
+    size = len(body)
+    return _header.pack(16 + size, message.type, flags, sequence, 0) + body + _PADDING[size & 3]
 
 
 class Rtnetlink:
@@ -203,12 +212,10 @@ class Rtnetlink:
 
     def __init__(self) -> None:
         """Open in the calling thread's network namespace."""
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
-        )
-        for option in (_EXT_ACK, _CAP_ACK, _STRICT):
-            self._socket.setsockopt(_SOL_NETLINK, option, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
+        self._socket = socket.socket(_FAMILY, _TYPE, _PROTOCOL)
+        self._socket.setsockopt(_SOL_NETLINK, _EXT_ACK, 1)
+        self._socket.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        self._is_strict = False
         self._sequence = 0
 
     def close(self) -> None:
@@ -238,42 +245,40 @@ class Rtnetlink:
         Raises:
             KernelError: there is no answer, or one that cannot be read.
         """
-        answers: list[list[Message] | KernelError] = []
-        for at in range(0, len(wanted), _AT_ONCE):
-            answers.extend(self._exchange(wanted[at : at + _AT_ONCE], turn))
-        return answers
+        if len(wanted) <= _AT_ONCE:
+            return self._exchange(wanted, turn) if wanted else []
+        first = self._exchange(wanted[:_AT_ONCE], turn)
+        return first + self.many(wanted[_AT_ONCE:], turn)
 
     def _exchange(
         self, wanted: Sequence[Message], turn: AbstractContextManager[None]
     ) -> list[list[Message] | KernelError]:
         """Send some messages and collect what they are answered.
 
-        Only the last one asks for an acknowledgement: the kernel takes them in order, reports
-        every error, and has answered all others by then.
+        Only the last one asks for an acknowledgement, and not if it is a question: the kernel takes
+        them in order, reports every error, and has answered all others by then.
         """
         first = self._sequence + 1
-        self._sequence += len(wanted)
-        last = self._sequence
-        raw = b"".join(_framed(message, first + at, last) for at, message in enumerate(wanted))
+        self._sequence = last = self._sequence + len(wanted)
+        is_question = _is_question(wanted[-1])
+        acknowledged = 0 if is_question else last
+        raw = b"".join([_framed(one, at, acknowledged) for at, one in enumerate(wanted, first)])
         with turn:
             self._send(raw)
-        answers: list[list[Message] | KernelError] = [[] for _ in wanted]
+        heard: list[list[Message]] = [[] for _ in wanted]
+        errors: dict[int, KernelError] = {}
         is_answered = False
         while not is_answered:
             for message, sequence in messages(self._receive(_BUFFER)):
-                place = sequence - first
-                if not 0 <= place < len(wanted):
+                if not first <= sequence <= last:
                     continue
-                if message.type == NLMSG_ERROR:
-                    is_answered = is_answered or sequence == last
-                    error = _error(message)
-                    if error is not None:
-                        answers[place] = error
-                else:
-                    heard = answers[place]
-                    if isinstance(heard, list):
-                        heard.append(message)
-        return answers
+                is_end = message.type == NLMSG_ERROR
+                is_answered = is_answered or (sequence == last and (is_end or is_question))
+                if not is_end:
+                    heard[sequence - first].append(message)
+                elif (error := _error(message)) is not None:
+                    errors[sequence - first] = error
+        return [errors.get(place) or answer for place, answer in enumerate(heard)]
 
     def one(self, kind: int, flags: int, body: bytes) -> list[Message]:
         """Send one message and return its answers.
@@ -300,6 +305,9 @@ class Rtnetlink:
         raise TryAgainError("the kernel's tables changed whenever they were read")
 
     def _dump_once(self, kind: int, body: bytes) -> tuple[list[Message], bool]:
+        if not self._is_strict:  # without it, a dump with a wrong filter answers everything
+            self._socket.setsockopt(_SOL_NETLINK, _STRICT, 1)
+            self._is_strict = True
         self._sequence += 1
         flags = NLM_F_REQUEST | NLM_F_ROOT_MATCH
         self._send(_header.pack(16 + len(body), kind, flags, self._sequence, 0) + body)

@@ -6,12 +6,11 @@ recovery follows (13 microseconds for there and back, measured).
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import logging
 import os
 import struct
-from collections.abc import Generator
+from contextlib import AbstractContextManager
 
 from polypod.errors import InvalidNetnsError
 
@@ -36,27 +35,38 @@ def open_own() -> int:
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
-@contextlib.contextmanager
-def inside(fd: int, home: int | None = None) -> Generator[None]:
-    """Run a block in the namespace that fd refers to; home, the thread's own, saves opening it.
+def inside(fd: int, home: int | None = None) -> AbstractContextManager[None]:
+    """Return a block in the namespace that fd refers to; home, the thread's own, saves opening it.
 
     Raises:
-        InvalidNetnsError: fd is not a network namespace, or may not be entered.
+        InvalidNetnsError: on entering: fd is not a network namespace, or may not be entered.
     """
-    back = open_own() if home is None else home
-    try:
-        number = _setns(fd)
+    return _Inside(fd, home)
+
+
+class _Inside(AbstractContextManager[None]):
+    def __init__(self, fd: int, home: int | None) -> None:
+        self._fd = fd
+        self._home = home
+        self._opened: int | None = None
+
+    def __enter__(self) -> None:
+        if self._home is None:
+            self._home = self._opened = open_own()
+        number = _setns(self._fd)
         if number:
+            self._close()
             raise InvalidNetnsError(f"failed to enter the network namespace: {os.strerror(number)}")
-        try:
-            yield
-        finally:
-            if _setns(back):
-                log.critical("netns.lost")
-                os._exit(_LOST)
-    finally:
-        if home is None:
-            os.close(back)
+
+    def __exit__(self, *raised: object) -> None:
+        if self._home is None or _setns(self._home):
+            log.critical("netns.lost")
+            os._exit(_LOST)
+        self._close()
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            os.close(self._opened)
 
 
 def open_path(path: str) -> int | None:

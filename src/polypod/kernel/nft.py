@@ -17,7 +17,7 @@ import msgspec
 from polypod.errors import PluginError, PolypodError, UnsupportedError
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
-from polypod.plan.facts import Where
+from polypod.plan.facts import HOST
 
 Json: TypeAlias = dict[str, object]
 
@@ -34,7 +34,7 @@ def _nft(commands: list[Json], spaces: Spaces, what: str) -> None:
 
 def _run(command: list[str], stdin: bytes, spaces: Spaces, what: str) -> bytes:
     try:
-        with spaces.turn.aside, spaces.inside(Where.HOST):
+        with spaces.turn.aside, spaces.inside(HOST):
             done = subprocess.run(
                 command, input=stdin, capture_output=True, check=False, timeout=_TIMEOUT_S
             )

@@ -9,6 +9,8 @@ from polypod.kernel import links, routes, sysctl
 from polypod.kernel.netlink import Message
 from polypod.kernel.spaces import Spaces
 from polypod.plan.facts import (
+    HOST,
+    SANDBOX,
     Address,
     AddressesQuery,
     Fact,
@@ -56,7 +58,7 @@ def _named(query: Query, where: Where) -> str:
     """Return the link of that namespace that a query is about, empty for none."""
     match query:
         case PortQuery():
-            return query.name if where is Where.HOST else ""
+            return query.name if where is HOST else ""
         case LinkQuery() | MasterQuery() | AddressesQuery():
             return query.name if query.where is where else ""
         case RoutesQuery() | SysctlQuery():
@@ -77,7 +79,7 @@ def _answer(query: Query, found: Mapping[Where, Mapping[str, Link | None]], spac
         case SysctlQuery():
             return _sysctl(query, spaces)
         case PortQuery():
-            return _port(found[Where.HOST].get(query.name), spaces)
+            return _port(found[HOST].get(query.name), spaces)
 
 
 def _default(query: MasterQuery, spaces: Spaces) -> Link | None:
@@ -98,7 +100,7 @@ def of_index(where: Where, index: int, spaces: Spaces) -> tuple[Address, ...]:
 
 def main_routes(where: Where, spaces: Spaces) -> tuple[RouteFact, ...]:
     """Return the main table of both families."""
-    if where is Where.SANDBOX and not spaces.has_sandbox:
+    if where is SANDBOX and not spaces.has_sandbox:
         return ()
     bodies = [body for family in _FAMILIES for body in _routes(where, family, spaces)]
     names = _names(where, {routes.device_of(body) for body in bodies}, spaces)
@@ -125,7 +127,7 @@ def _names(where: Where, indexes: Iterable[int], spaces: Spaces) -> dict[int, st
 
 
 def _sysctl(query: SysctlQuery, spaces: Spaces) -> str | None:
-    if query.where is Where.SANDBOX and not spaces.has_sandbox:
+    if query.where is SANDBOX and not spaces.has_sandbox:
         return None
     with spaces.inside(query.where):
         return sysctl.read(query.key)
@@ -134,7 +136,7 @@ def _sysctl(query: SysctlQuery, spaces: Spaces) -> str | None:
 def _port(link: Link | None, spaces: Spaces) -> Port | None:
     if link is None or not link.master:
         return None
-    heard = spaces.socket(Where.HOST).dump(links.RTM_GETLINK, links.ports_question())
+    heard = spaces.socket(HOST).dump(links.RTM_GETLINK, links.ports_question())
     for message in heard:
         if links.parse(message.body).index == link.index:
             return links.parse_port(message.body)

@@ -7,7 +7,7 @@ from polypod.kernel import links, routes, sysctl
 from polypod.kernel.netlink import NLM_F_CREATE, NLM_F_EXCL, Message, attr, u32
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
-from polypod.plan.facts import Link, Where
+from polypod.plan.facts import HOST, Link
 
 _EEXIST, _EOPNOTSUPP, _EADDRNOTAVAIL = 17, 95, 99
 _NEW = NLM_F_CREATE | NLM_F_EXCL
@@ -16,8 +16,8 @@ _NATIVE = 1
 
 def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
     """Create a bridge unless it is there; an existing one is not changed but for promisc and up."""
-    found = spaces.seen(Where.HOST, op.name)
-    socket = spaces.socket(Where.HOST)
+    found = spaces.seen(HOST, op.name)
+    socket = spaces.socket(HOST)
     if found is None:
         body = links.bridge(op.name, op.mtu, op.mac, vlan_filtering=op.vlan_filtering)
         try:
@@ -25,7 +25,7 @@ def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
         except KernelError as error:
             if error.errno != _EEXIST:
                 raise _bridge_error(op, error) from error
-        with spaces.inside(Where.HOST):
+        with spaces.inside(HOST):
             sysctl.write_if_there(f"net/ipv6/conf/{op.name}/accept_ra", "0")
         found = _bridge(op.name, spaces)
     if found.kind != "bridge":
@@ -35,7 +35,7 @@ def add_bridge(op: ops.AddBridge, spaces: Spaces) -> None:
     flags = links.IFF_UP | (links.IFF_PROMISC if op.promisc else 0)
     if not found.up or (op.promisc and not found.promisc):
         socket.one(links.RTM_NEWLINK, 0, links.header(found.index, flags, flags))
-        spaces.keep_index(Where.HOST, op.name, found.index)
+        spaces.keep_index(HOST, op.name, found.index)
 
 
 def _bridge_error(op: ops.AddBridge, error: KernelError) -> PolypodError:
@@ -51,7 +51,7 @@ def _lacking(feature: str, cause: str) -> PolypodError:
 
 
 def _bridge(name: str, spaces: Spaces) -> Link:
-    found = spaces.link(Where.HOST, name)
+    found = spaces.link(HOST, name)
     if found is None:
         raise PluginError(f'could not lookup "{name}": Link not found')
     return found
@@ -60,7 +60,7 @@ def _bridge(name: str, spaces: Spaces) -> Link:
 def add_gateway(op: ops.AddGateway, spaces: Spaces) -> None:
     """Put an address on a link and pin its MAC, which would follow the ports otherwise."""
     link = _bridge(op.link, spaces)
-    socket = spaces.socket(Where.HOST)
+    socket = spaces.socket(HOST)
     for address in op.remove:
         _remove_address(link, address, spaces)
     try:
@@ -79,7 +79,7 @@ def add_gateway(op: ops.AddGateway, spaces: Spaces) -> None:
 
 def _remove_address(link: Link, address: str, spaces: Spaces) -> None:
     try:
-        spaces.socket(Where.HOST).one(routes.RTM_DELADDR, 0, routes.address(link.index, address))
+        spaces.socket(HOST).one(routes.RTM_DELADDR, 0, routes.address(link.index, address))
     except KernelError as error:
         if error.errno != _EADDRNOTAVAIL:  # gone already, which is what is wanted
             raise PluginError(
@@ -89,10 +89,10 @@ def _remove_address(link: Link, address: str, spaces: Spaces) -> None:
 
 def add_vlan_gateway(op: ops.AddVlanGateway, spaces: Spaces) -> None:
     """Create `<bridge>.<vlan>`, whose peer is a port of the bridge in that VLAN."""
-    if spaces.link(Where.HOST, op.name) is not None:
+    if spaces.link(HOST, op.name) is not None:
         return
     bridge = _bridge(op.bridge, spaces)
-    socket = spaces.socket(Where.HOST)
+    socket = spaces.socket(HOST)
     body = links.host_pair(op.name, op.peer, op.mtu or bridge.mtu)
     try:
         socket.one(links.RTM_NEWLINK, _NEW, body)
@@ -109,7 +109,7 @@ def add_vlan_gateway(op: ops.AddVlanGateway, spaces: Spaces) -> None:
 
 
 def _set_up_pair(op: ops.AddVlanGateway, bridge: Link, spaces: Spaces) -> None:
-    socket = spaces.socket(Where.HOST)
+    socket = spaces.socket(HOST)
     peer = _bridge(op.peer, spaces)
     master = links.header(peer.index, 1, 1) + u32(links.IFLA_MASTER, bridge.index)
     socket.one(links.RTM_NEWLINK, 0, master)
@@ -127,7 +127,7 @@ def set_vlans(
     wanted += [(vid, False) for vid in tagged]
     acts = [(vid, links.RTM_DELLINK, False) for vid in present]
     acts += [(vid, links.RTM_SETLINK, native) for vid, native in wanted]
-    answers = spaces.socket(Where.HOST).many(
+    answers = spaces.socket(HOST).many(
         [Message(kind, 0, links.port_vlan(index, vid, native=native)) for vid, kind, native in acts]
     )
     for (vid, _, _), answer in zip(acts, answers, strict=True):
@@ -139,7 +139,7 @@ def set_vlans(
 
 
 def _vlans(index: int, spaces: Spaces) -> tuple[int, ...]:
-    heard = spaces.socket(Where.HOST).dump(links.RTM_GETLINK, links.ports_question())
+    heard = spaces.socket(HOST).dump(links.RTM_GETLINK, links.ports_question())
     for message in heard:
         if links.parse(message.body).index == index:
             return links.parse_port(message.body).vlans
@@ -149,6 +149,6 @@ def _vlans(index: int, spaces: Spaces) -> tuple[int, ...]:
 def enable_forwarding(op: ops.EnableForwarding, spaces: Spaces) -> None:
     """Switch on forwarding unless it is on."""
     key = "net/ipv4/ip_forward" if op.family == 4 else "net/ipv6/conf/all/forwarding"
-    with spaces.inside(Where.HOST):
+    with spaces.inside(HOST):
         if sysctl.read(key) != "1":
             sysctl.write(key, "1")

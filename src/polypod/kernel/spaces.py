@@ -6,16 +6,18 @@ ask again. Nothing is remembered longer than the request.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from polypod.errors import InvalidNetnsError, KernelError
 from polypod.kernel import links, netns
 from polypod.kernel.home import Home
 from polypod.kernel.netlink import Message, Rtnetlink
 from polypod.kernel.turn import Turn
-from polypod.plan.facts import Link, Where
+from polypod.plan.facts import HOST, SANDBOX, Link, Where
+
+_AT_HOME: AbstractContextManager[None] = nullcontext()
 
 
 class Spaces:
@@ -39,7 +41,7 @@ class Spaces:
         self._home = netns.open_own() if kept is None else kept.fd
         if host is not None and netns.is_same(host, self._home):
             host = None
-        self._fds = {Where.SANDBOX: sandbox, Where.HOST: host}
+        self._sandbox, self._host = sandbox, host
         self._missing = missing
         self._sockets: dict[Where, Rtnetlink] = {}
         self._seen: dict[tuple[Where, str], Link] = {}
@@ -55,7 +57,7 @@ class Spaces:
     @property
     def has_sandbox(self) -> bool:
         """Tell whether there is a sandbox."""
-        return self._fds[Where.SANDBOX] is not None
+        return self._sandbox is not None
 
     @property
     def sandbox_fd(self) -> int:
@@ -64,12 +66,11 @@ class Spaces:
         Raises:
             InvalidNetnsError: there is none.
         """
-        fd = self._fds[Where.SANDBOX]
-        if fd is None:
+        if self._sandbox is None:
             raise InvalidNetnsError(
                 f'failed to open netns "{self._missing}": {self._not_there()}', code=999
             )
-        return fd
+        return self._sandbox
 
     def check_sandbox(self) -> None:
         """Refuse when there is no sandbox, in the words of plugins that make no link.
@@ -86,34 +87,30 @@ class Spaces:
     @property
     def cookie(self) -> int:
         """Return the sandbox's number, 0 without a sandbox."""
-        return self.socket(Where.SANDBOX).cookie() if self.has_sandbox else 0
+        return self.socket(SANDBOX).cookie() if self.has_sandbox else 0
 
     @property
     def is_same(self) -> bool:
         """Tell whether sandbox and host are one namespace."""
         if not self.has_sandbox:
             return False
-        host = self._fds[Where.HOST]
-        return netns.is_same(self.sandbox_fd, self._home if host is None else host)
+        host = self._home if self._host is None else self._host
+        return netns.is_same(self.sandbox_fd, host)
 
-    @contextlib.contextmanager
-    def inside(self, where: Where) -> Generator[None]:
-        """Run a block inside a namespace (the host's may be the thread's own)."""
-        fd = self.sandbox_fd if where is Where.SANDBOX else self._fds[Where.HOST]
-        if fd is None:
-            yield
-            return
-        with netns.inside(fd, self._home):
-            yield
+    def inside(self, where: Where) -> AbstractContextManager[None]:
+        """Return a block inside a namespace (the host's may be the thread's own)."""
+        fd = self.sandbox_fd if where is SANDBOX else self._host
+        return _AT_HOME if fd is None else netns.inside(fd, self._home)
 
     def socket(self, where: Where) -> Rtnetlink:
         """Return the rtnetlink socket of a namespace."""
-        if where is Where.HOST and self._kept is not None and self._fds[Where.HOST] is None:
+        if where is HOST and self._host is None and self._kept is not None:
             return self._kept.socket()
-        if where not in self._sockets:
+        found = self._sockets.get(where)
+        if found is None:
             with self.inside(where):
-                self._sockets[where] = Rtnetlink()
-        return self._sockets[where]
+                found = self._sockets[where] = Rtnetlink()
+        return found
 
     def many(self, where: Where, wanted: Sequence[Message]) -> list[list[Message] | KernelError]:
         """Exchange messages that make things, one request after the other.
@@ -144,7 +141,7 @@ class Spaces:
 
     def can_have(self, where: Where, name: str) -> bool:
         """Tell whether a link of that name can be there at all."""
-        return (where is Where.HOST or self.has_sandbox) and 0 < len(name.encode()) < 16
+        return (where is HOST or self.has_sandbox) and 0 < len(name.encode()) < 16
 
     # What was heard already.
 

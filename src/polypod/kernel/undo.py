@@ -16,7 +16,7 @@ from polypod.kernel import apply, links, make, nft
 from polypod.kernel.netlink import u32
 from polypod.kernel.spaces import Spaces
 from polypod.plan import ops
-from polypod.plan.facts import Where
+from polypod.plan.facts import SANDBOX
 from polypod.plan.ops import Identity, KernelOp
 
 
@@ -41,7 +41,7 @@ def undo(op: KernelOp, identity: Identity | None, spaces: Spaces) -> None:
 
 def ours(ifname: str, identity: Identity | None, spaces: Spaces) -> int:
     """Return the index of the link if it is the one that was made, 0 if not."""
-    body = spaces.link_body(Where.SANDBOX, ifname)
+    body = spaces.link_body(SANDBOX, ifname)
     if body is None:
         return 0
     link = links.parse(body)
@@ -58,7 +58,7 @@ def _set_back(op: ops.SetLink, spaces: Spaces) -> None:
 
 
 def _write_back(op: ops.WriteSysctl, spaces: Spaces) -> None:
-    if op.previous is None or (op.where is Where.SANDBOX and not spaces.has_sandbox):
+    if op.previous is None or (op.where is SANDBOX and not spaces.has_sandbox):
         return
     try:
         apply.write_sysctl(ops.WriteSysctl(where=op.where, key=op.key, value=op.previous), spaces)
@@ -83,7 +83,7 @@ def delete_links(made: Sequence[tuple[str, Identity | None]], spaces: Spaces) ->
     if len(wanted) > 1 and wanted == found.keys():
         try:
             body = links.header() + u32(links.IFLA_GROUP, links.OUR_GROUP)
-            spaces.socket(Where.SANDBOX).one(links.RTM_DELLINK, 0, body)
+            spaces.socket(SANDBOX).one(links.RTM_DELLINK, 0, body)
         except KernelError:
             pass  # one that cannot be deleted spoils the group: one by one, then
         else:
@@ -95,7 +95,7 @@ def delete_links(made: Sequence[tuple[str, Identity | None]], spaces: Spaces) ->
 def _ours_by_index(spaces: Spaces) -> dict[int, str]:
     """Return the names of the sandbox's links that carry our group."""
     question = links.header() + u32(links.IFLA_EXT_MASK, 8)
-    heard = spaces.socket(Where.SANDBOX).dump(links.RTM_GETLINK, question)
+    heard = spaces.socket(SANDBOX).dump(links.RTM_GETLINK, question)
     return {
         links.index_of(message.body): links.name_of(message.body)
         for message in heard

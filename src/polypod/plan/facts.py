@@ -24,6 +24,9 @@ class Where(StrEnum):
     """An enumeration's own is a function in Python, and every look-up of a link asks for it."""
 
 
+HOST, SANDBOX = Where.HOST, Where.SANDBOX
+
+
 class LinkQuery(msgspec.Struct, frozen=True):
     """The link of that name: a Link, or None."""
 
@@ -132,7 +135,7 @@ Fact: TypeAlias = "Link | tuple[Address, ...] | tuple[RouteFact, ...] | str | Po
 class Facts(msgspec.Struct, frozen=True):
     """Answers by query. Asking for what was not queried is a defect (KeyError)."""
 
-    answers: Mapping[Query, Fact] = msgspec.field(default_factory=dict[Query, Fact])
+    answers: Mapping[Query, Fact] = {}
 
     def link(self, where: Where, name: str) -> Link | None:
         """Return the link of that name."""

@@ -7,15 +7,16 @@ four links takes half the time (docs/adr). engine/execute.py walks the stages.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from polypod.plan import ops
 from polypod.plan.facts import (
+    HOST,
+    SANDBOX,
     AddressesQuery,
     Fact,
     LinkQuery,
@@ -24,9 +25,8 @@ from polypod.plan.facts import (
     Query,
     RoutesQuery,
     SysctlQuery,
-    Where,
 )
-from polypod.plan.ops import LINK_MAKERS, Op
+from polypod.plan.ops import Op
 
 
 class Kind(Enum):
@@ -42,6 +42,9 @@ class Kind(Enum):
     """One op after the other."""
 
 
+_LINKS, _SETTINGS, _WAITS, _SINGLY = Kind.LINKS, Kind.SETTINGS, Kind.WAITS, Kind.SINGLY
+
+
 class Stage(msgspec.Struct, frozen=True):
     """Places in the sequence of ops, in order."""
 
@@ -53,84 +56,77 @@ Thing: TypeAlias = tuple[str, str]
 """A namespace (or `rules`, `routes`), and a name in it."""
 
 
-class _Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """What an op has to do with; `all` is for ops that may reach anything."""
-
-    changes: frozenset[Thing] = frozenset()
-    uses: frozenset[Thing] = frozenset()
-    all: bool = False
-
-
-_ROUTES = ("routes", "")
-_EVERYTHING = _Reach(all=True)
-
-
-class _Growing(msgspec.Struct):
-    """A stage under way, and what its ops have to do with."""
+class _Reach(msgspec.Struct, frozen=True):
+    """How an op is carried out, and what it has to do with."""
 
     kind: Kind
-    places: list[int] = msgspec.field(default_factory=list[int])
-    changes: set[Thing] = msgspec.field(default_factory=set[Thing])
-    uses: set[Thing] = msgspec.field(default_factory=set[Thing])
+    changes: tuple[Thing, ...] = ()
+    uses: tuple[Thing, ...] = ()
     all: bool = False
-    makes_links: bool = False
+    """It may reach anything."""
+    makes_link: bool = False
 
-    def add(self, place: int, op: Op, reach: _Reach) -> None:
+
+class _Growing:
+    """A stage under way, and what its ops have to do with."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.places: list[int] = []
+        self.changes: set[Thing] = set()
+        self.uses: set[Thing] = set()
+        self.all = False
+        self.makes_links = False
+
+    def add(self, place: int, reach: _Reach) -> None:
         """Take an op in."""
         self.places.append(place)
-        self.changes |= reach.changes
-        self.uses |= reach.uses
+        self.changes.update(reach.changes)
+        self.uses.update(reach.uses)
         self.all = self.all or reach.all
-        self.makes_links = self.makes_links or isinstance(op, LINK_MAKERS)
+        self.makes_links = self.makes_links or reach.makes_link
 
 
 def fold(sequence: Sequence[Op]) -> tuple[Stage, ...]:
     """Return the stages; carried out in order they have the effect of the sequence."""
     stages: list[_Growing] = []
     for place, op in enumerate(sequence):
-        kind, reach = kind_of(op), _reach(op)
-        first = _earliest(op, kind, reach, stages)
-        found = next((stage for stage in stages[first:] if stage.kind is kind), None)
-        if found is None:
-            found = _Growing(kind)
-            stages.insert(first, found)
-        found.add(place, op, reach)
-    return tuple(Stage(stage.kind, tuple(stage.places)) for stage in stages)
+        reach = _reach(op)
+        first = _earliest(reach, stages)
+        for stage in stages[first:]:
+            if stage.kind is reach.kind:
+                break
+        else:
+            stage = _Growing(reach.kind)
+            stages.insert(first, stage)
+        stage.add(place, reach)
+    return tuple([Stage(stage.kind, tuple(stage.places)) for stage in stages])
 
 
 def kind_of(op: Op) -> Kind:
     """Return how an op is carried out."""
-    match op:
-        case ops.AddVeth():
-            return Kind.LINKS
-        case ops.AddMacvlan() | ops.AddIpvlan():
-            return Kind.LINKS if op.parent_where is Where.HOST else Kind.SINGLY
-        case ops.Configure():
-            return Kind.SETTINGS
-        case ops.WaitOperUp():
-            return Kind.WAITS
-        case _:
-            return Kind.SINGLY
+    return _reach(op).kind
 
 
-def _earliest(op: Op, kind: Kind, reach: _Reach, stages: Sequence[_Growing]) -> int:
+def _earliest(reach: _Reach, stages: Sequence[_Growing]) -> int:
     """Return the first stage that an op may join: not before anything that it must follow."""
+    kind = reach.kind
     for number in range(len(stages) - 1, -1, -1):
         stage = stages[number]
-        if _depends(op, reach, stage):
-            keeps_order = stage.kind is kind and kind is not Kind.LINKS
+        if _depends(reach, stage):
+            keeps_order = stage.kind is kind and kind is not _LINKS
             return number if keeps_order else number + 1
-        if stage.makes_links and isinstance(op, LINK_MAKERS):
+        if stage.makes_links and reach.makes_link:
             # The order of links shows: they are numbered as they are made.
             return number if stage.kind is kind else number + 1
     return 0
 
 
-def _depends(op: Op, reach: _Reach, stage: _Growing) -> bool:
+def _depends(reach: _Reach, stage: _Growing) -> bool:
     """Tell whether an op needs one of an earlier stage to have taken effect."""
-    if isinstance(op, ops.WaitOperUp):
+    if reach.kind is _WAITS:
         return True  # a link is up only when its other end is: whatever came before counts
-    if stage.kind is Kind.WAITS:
+    if stage.kind is _WAITS:
         return reach.all
     if reach.all or stage.all:
         return True
@@ -141,42 +137,49 @@ def _depends(op: Op, reach: _Reach, stage: _Growing) -> bool:
     )
 
 
-@lru_cache(maxsize=64)
-def _reach(op: Op) -> _Reach:  # noqa: C901, PLR0912 - a table: one line or two for each op
-    host, sandbox = Where.HOST, Where.SANDBOX
-    match op:
-        case ops.AddBridge():
-            return _Reach(changes=frozenset({(host, op.name)}))
-        case ops.AddVeth():
-            made = frozenset({(host, op.host_name), (sandbox, op.ifname)})
-            return _Reach(changes=made, uses=frozenset({(host, op.master)}))
-        case ops.AddMacvlan() | ops.AddIpvlan():
-            parent = frozenset({(op.parent_where, op.parent)})
-            return _Reach(changes=frozenset({(sandbox, op.ifname)}), uses=parent)
-        case ops.Configure():
-            return _Reach(changes=frozenset({(sandbox, op.ifname), _ROUTES}))
-        case ops.SetPortVlans():
-            return _Reach(changes=frozenset({(host, op.port)}))
-        case ops.AddGateway():
-            return _Reach(changes=frozenset({(host, op.link)}))
-        case ops.AddVlanGateway():
-            made = frozenset({(host, op.name), (host, op.peer)})
-            return _Reach(changes=made, uses=frozenset({(host, op.bridge)}))
-        case ops.EnableForwarding():
-            return _Reach(changes=frozenset({("forwarding", str(op.family))}))
-        case ops.SetLink():
-            return _Reach(changes=frozenset({(op.where, op.name)}))
-        case ops.AddMasquerade() | ops.RemoveMasquerade() | ops.RemoveSpoofCheck():
-            return _Reach(changes=frozenset({("rules", "")}))
-        case ops.AddSpoofCheck():
-            port = frozenset({(host, op.port)})
-            return _Reach(changes=frozenset({("rules", "")}), uses=port)
-        case ops.WaitOperUp():
-            return _Reach(uses=frozenset({(host, op.name)}))
-        case ops.WriteSysctl() | ops.DeleteLink() | ops.ReplaceDefaultRoute():
-            return _EVERYTHING
-        case ops.KeepBackup() | ops.RestoreBackup():
-            return _EVERYTHING
+_RULES, _ROUTES = ("rules", ""), ("routes", "")
+_EVERYTHING = _Reach(_SINGLY, all=True)
+
+
+def _child(op: ops.AddMacvlan | ops.AddIpvlan) -> _Reach:
+    kind = _LINKS if op.parent_where is HOST else _SINGLY
+    parent = (op.parent_where, op.parent)
+    return _Reach(kind, ((SANDBOX, op.ifname),), (parent,), makes_link=True)
+
+
+_REACHES: dict[type[Op], Callable[[Any], _Reach]] = {
+    ops.AddBridge: lambda op: _Reach(_SINGLY, ((HOST, op.name),)),
+    ops.AddVeth: lambda op: _Reach(
+        _LINKS,
+        ((HOST, op.host_name), (SANDBOX, op.ifname)),
+        ((HOST, op.master),),
+        makes_link=True,
+    ),
+    ops.AddMacvlan: _child,
+    ops.AddIpvlan: _child,
+    ops.Configure: lambda op: _Reach(_SETTINGS, ((SANDBOX, op.ifname), _ROUTES)),
+    ops.SetPortVlans: lambda op: _Reach(_SINGLY, ((HOST, op.port),)),
+    ops.AddGateway: lambda op: _Reach(_SINGLY, ((HOST, op.link),)),
+    ops.AddVlanGateway: lambda op: _Reach(
+        _SINGLY, ((HOST, op.name), (HOST, op.peer)), ((HOST, op.bridge),)
+    ),
+    ops.EnableForwarding: lambda op: _Reach(_SINGLY, (("forwarding", str(op.family)),)),
+    ops.SetLink: lambda op: _Reach(_SINGLY, ((op.where, op.name),)),
+    ops.AddMasquerade: lambda _: _Reach(_SINGLY, (_RULES,)),
+    ops.RemoveMasquerade: lambda _: _Reach(_SINGLY, (_RULES,)),
+    ops.AddSpoofCheck: lambda op: _Reach(_SINGLY, (_RULES,), ((HOST, op.port),)),
+    ops.RemoveSpoofCheck: lambda _: _Reach(_SINGLY, (_RULES,)),
+    ops.WaitOperUp: lambda op: _Reach(_WAITS, (), ((HOST, op.name),)),
+    ops.WriteSysctl: lambda _: _EVERYTHING,
+    ops.DeleteLink: lambda _: _EVERYTHING,
+    ops.ReplaceDefaultRoute: lambda _: _EVERYTHING,
+    ops.KeepBackup: lambda _: _EVERYTHING,
+    ops.RestoreBackup: lambda _: _EVERYTHING,
+}
+
+
+def _reach(op: Op) -> _Reach:
+    return _REACHES[type(op)](op)
 
 
 class Changes:
@@ -193,22 +196,24 @@ class Changes:
         """Take more in."""
         for op in ops:
             reach = _reach(op)
-            self._things |= reach.changes
+            self._things.update(reach.changes)
             self._all = self._all or reach.all
             self._any = True
 
     def touch(self, query: Query) -> bool:
         """Tell whether the answer to a query may be another one afterwards."""
         match query:
-            case MasterQuery() if not query.name:
+            case LinkQuery() | AddressesQuery():
+                return self._all or (query.where, query.name) in self._things
+            case MasterQuery():
+                if query.name:
+                    return self._all or (query.where, query.name) in self._things
                 # The first default route's device: of the host, no op of ours makes one.
-                return query.where is Where.SANDBOX and self._any
+                return query.where is SANDBOX and self._any
+            case PortQuery():
+                return self._all or (HOST, query.name) in self._things
             case RoutesQuery() | SysctlQuery():
                 return self._any
-            case PortQuery():
-                return self._all or (Where.HOST, query.name) in self._things
-            case LinkQuery() | AddressesQuery() | MasterQuery():
-                return self._all or (query.where, query.name) in self._things
 
 
 def still_true(heard: Mapping[Query, Fact], later: Sequence[Op]) -> dict[Query, Fact]:

@@ -38,7 +38,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """The effects, in the order of the ops."""
 
     effects: tuple[Effect, ...]
-    heard: Mapping[Query, Fact] = msgspec.field(default_factory=dict[Query, Fact])
+    heard: Mapping[Query, Fact] = {}
     """Facts that the kernel told on the way, so that nobody has to ask again."""
 
     @property

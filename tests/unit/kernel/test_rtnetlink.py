@@ -13,7 +13,7 @@ from polypod.errors import KernelError, TryAgainError
 from polypod.kernel import netlink
 from polypod.kernel.netlink import Message, Rtnetlink
 
-ACK, DONE, LINK = 2, 3, 16
+ACK, DONE, LINK, QUESTION = 2, 3, 16, 18
 INTERRUPTED = netlink.NLM_F_DUMP_INTR
 
 
@@ -38,6 +38,9 @@ class Kernel:
     def __init__(self, *answers: bytes | OSError) -> None:
         self._answers = list(answers)
         self.sent: list[bytes] = []
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """Take a socket's options; they change nothing of what is played."""
 
     def send(self, raw: bytes) -> int:
         self.sent.append(raw)
@@ -90,6 +93,23 @@ def test_refusals_of_the_first_and_the_last_are_both_told(socket: Rtnetlink) -> 
 
     numbers = [answer.errno if isinstance(answer, KernelError) else 0 for answer in answers]
     assert numbers == [errno.EPERM, 0, errno.ENODEV]
+
+
+def test_an_answered_question_is_not_acknowledged_as_well(socket: Rtnetlink) -> None:
+    kernel = played(socket, datagram(LINK, 2, b"told"))
+
+    answers = socket.many([Message(LINK, 0, b""), Message(QUESTION, 0, b"")])
+
+    assert answers == [[], [Message(LINK, 0, b"told")]]
+    ((_, flags),) = [(m.type, m.flags) for m, at in netlink.messages(kernel.sent[0]) if at == 2]
+    assert not flags & netlink.NLM_F_ACK
+
+
+def test_a_refused_question_is_an_error(socket: Rtnetlink) -> None:
+    played(socket, refusal(1, errno.ENODEV))
+
+    with pytest.raises(KernelError, match="no such device"):
+        socket.one(QUESTION, 0, b"")
 
 
 def test_answers_to_an_earlier_question_are_passed_over(socket: Rtnetlink) -> None:
