@@ -16,11 +16,19 @@ from functools import partial
 from polypod.errors import ApiError, DecodeError, PolypodError, TryAgainError
 from polypod.kube import reading
 from polypod.kube.client import METADATA, METADATA_LIST, Backoff, Client, Query
-from polypod.kube.kept import Item, Kept
+from polypod.kube.kept import Kept
 from polypod.kube.last_known import EVERY_S, Disk, Known, LastKnown
 from polypod.kube.missing import Missing
 from polypod.kube.names import are_names
-from polypod.kube.objects import definition_size, pod_size, read_definition, read_pod
+from polypod.kube.objects import (
+    Item,
+    definition_size,
+    pod_size,
+    read_definition,
+    read_definition_change,
+    read_pod,
+    read_pod_change,
+)
 from polypod.kube.pods import Pod
 from polypod.kube.reflector import Reflector
 from polypod.nad.definition import Definition
@@ -66,8 +74,10 @@ class ApiSource:
         self._appear_s = appear_s
         self._stopped = threading.Event()
         self._missing = Missing()
-        self._pods: Kept[Pod] = Kept(read_pod, pod_size)
-        self._definitions: Kept[Definition] = Kept(read_definition, definition_size)
+        self._pods: Kept[Pod] = Kept(read_pod, read_pod_change, pod_size)
+        self._definitions: Kept[Definition] = Kept(
+            read_definition, read_definition_change, definition_size
+        )
         self._last = LastKnown(disk, self._known, every_s=keep_every_s) if disk else None
         if self._last is not None:
             self._pods.on_change = self._definitions.on_change = self._last.note_change

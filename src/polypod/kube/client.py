@@ -292,13 +292,17 @@ CLOSED = (
 def _translated() -> Generator[None]:
     try:
         yield
-    except CLOSED as error:
-        raise _ClosedError("API server: the connection was closed") from error
     except (OSError, http.client.HTTPException) as error:
-        raise TryAgainError(
-            f"API server: {str(error) or type(error).__name__}",
-            hint="see that the API server can be reached from this node",
-        ) from error
+        raise _meaning(error) from error
+
+
+def _meaning(error: OSError | http.client.HTTPException) -> TryAgainError:
+    if isinstance(error, CLOSED):
+        return _ClosedError("API server: the connection was closed")
+    return TryAgainError(
+        f"API server: {str(error) or type(error).__name__}",
+        hint="see that the API server can be reached from this node",
+    )
 
 
 def _refusal(status: int, body: bytes) -> ApiError:
@@ -328,16 +332,27 @@ def _whole(response: http.client.HTTPResponse, sock: socket.socket | None, until
 
 
 def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Yield lines as they come: their parts are put together here, http.client's way is long."""
+    parts: list[bytes] = []  # of a line whose end is still to come
+    length = 0
     while True:
-        with _translated():
-            line = response.readline(MAX_LINE)
-        if not line:
-            return
-        if not line.endswith(b"\n"):
-            if len(line) >= MAX_LINE:
+        try:
+            part = response.read1(CHUNK)
+        except (OSError, http.client.HTTPException) as error:
+            raise _meaning(error) from error
+        if not part:
+            break
+        *whole, rest = part.split(b"\n")
+        for line in whole:
+            yield b"".join((*parts, line)) if parts else line
+            parts, length = [], 0
+        if rest:
+            parts.append(rest)
+            length += len(rest)
+            if length >= MAX_LINE:
                 raise TooLongError(f"API server: an event is longer than {MAX_LINE >> 20} MiB")
-            raise TryAgainError("API server: an event was cut off")
-        yield line
+    if parts:
+        raise TryAgainError("API server: an event was cut off")
 
 
 @dataclass(slots=True)

@@ -10,21 +10,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Generic
 
 import msgspec
 
 from polypod.errors import DecodeError
 from polypod.kube import reading
-from polypod.kube.pods import Pod
-from polypod.nad.definition import Definition
+from polypod.kube.objects import Change, Item
 
 log = logging.getLogger("polypod.kube")
 MAX_OBJECT = 256 << 10
 MAX_TOGETHER = 8 << 20
 OVERHEAD = 600
 """What an object takes beside its texts, about."""
-Item = TypeVar("Item", Pod, Definition)
 Key = tuple[str, str]
 
 
@@ -34,12 +32,14 @@ class Kept(Generic[Item]):
     def __init__(
         self,
         read: Callable[[bytes], Item],
+        read_change: Callable[[bytes], Change[Item]],
         size: Callable[[Item], int],
         *,
         max_bytes: int = MAX_TOGETHER,
     ) -> None:
         """Begin empty."""
         self._read: Callable[[bytes], Item] = read
+        self._read_change: Callable[[bytes], Change[Item]] = read_change
         self._size: Callable[[Item], int] = size
         self._max_bytes = max_bytes
         self._items: dict[Key, Item] = {}
@@ -83,26 +83,37 @@ class Kept(Generic[Item]):
             self._items, self._bytes = items, taken
         self.on_change()
 
-    def put(self, raw: msgspec.Raw) -> None:
-        """Take a new or changed object."""
-        item = self._parse(raw)
-        if item is None:
-            return
+    def hear(self, line: bytes) -> str | None:
+        """Take what a watch tells of an object; return its version, None if it is no change.
+
+        Raises:
+            DecodeError: no object of this kind can be read.
+        """
+        change = reading.read(self._read_change, line, "an object")
+        item = change.item
+        key = item.namespace, item.name
+        if change.type in {"ADDED", "MODIFIED"}:
+            if self._items.get(key) != item:  # most changes are of what nobody here asks for
+                self._put(key, item)
+        elif change.type == "DELETED":
+            self._remove(key)
+        else:
+            return None
+        return change.version
+
+    def _put(self, key: Key, item: Item) -> None:
         size = self._weight(item)
         with self._lock:
-            self._take_out((item.namespace, item.name))
+            self._take_out(key)
             if self._has_room(item, self._bytes, size):
-                self._items[item.namespace, item.name] = item
+                self._items[key] = item
                 self._bytes += size
         self.on_change()
 
-    def remove(self, raw: msgspec.Raw) -> None:
-        """Forget an object."""
-        item = self._parse(raw)
-        if item is not None:
-            with self._lock:
-                self._take_out((item.namespace, item.name))
-            self.on_change()
+    def _remove(self, key: Key) -> None:
+        with self._lock:
+            self._take_out(key)
+        self.on_change()
 
     def _take_out(self, key: Key) -> None:
         gone = self._items.pop(key, None)

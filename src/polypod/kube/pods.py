@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 CONFIG_SOURCE = "kubernetes.io/config.source"
 HASH = "kubernetes.io/config.hash"
 """A static pod's: what the runtime knows as its UID."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
+class Pod(msgspec.Struct, frozen=True, kw_only=True):
     """One pod."""
 
     namespace: str
     name: str
     uid: str = ""
-    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    annotations: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     host_network: bool = False
 
     @property

@@ -27,6 +27,7 @@ WATCH_S = 300
 SILENCE_S = WATCH_S + 30.0
 HASTY_S = 1.0
 GONE = 410
+CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 
 class _Event(msgspec.Struct):
@@ -58,12 +59,12 @@ class Shelf(Protocol):
         """Forget everything else, once all are read: these are all objects there are."""
         ...
 
-    def put(self, raw: msgspec.Raw) -> None:
-        """Take a new or changed object."""
-        ...
+    def hear(self, line: bytes) -> str | None:
+        """Take what a watch tells of an object; return its version, None if it is no change.
 
-    def remove(self, raw: msgspec.Raw) -> None:
-        """Forget an object."""
+        Raises:
+            DecodeError: no object of this kind can be read.
+        """
         ...
 
 
@@ -215,6 +216,17 @@ class Reflector:
             raise
 
     def _hear(self, line: bytes) -> None:
+        unreadable = ""
+        try:
+            version = self.shelf.hear(line)
+        except DecodeError as error:
+            version, unreadable = None, error.cause
+        if version is None:
+            version = self._hear_other(line, unreadable)
+        self._version = version or self._version
+
+    def _hear_other(self, line: bytes, unreadable: str) -> str | None:
+        """Hear of something else than an object that can be read; return its version."""
         what = f"an event of {self.name}"
         try:
             event = reading.read(_decode_event, line, what)
@@ -224,11 +236,9 @@ class Reflector:
         except DecodeError:
             self._version = ""
             raise
-        if event.type in {"ADDED", "MODIFIED"}:
-            self.shelf.put(event.object)
-        elif event.type == "DELETED":
-            self.shelf.remove(event.object)
-        self._version = version or self._version
+        if event.type in CHANGES:
+            log.warning("object.unreadable cause=%r", unreadable)
+        return version
 
     def _fail(self, raw: msgspec.Raw) -> None:
         failure = reading.read(_decode_failure, raw, "the end of a watch")

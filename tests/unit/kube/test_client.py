@@ -97,10 +97,32 @@ def test_a_watch_that_falls_silent_is_given_up() -> None:
 
     with scripted(turn) as port:
         with client_of(port).lines(Query(path="/w"), silence_s=0.1) as lines:
-            assert next(lines) == b"{}\n"
+            assert next(lines) == b"{}"
             with pytest.raises(TryAgainError):
                 next(lines)
         release.set()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([b"{1}\n", b"{22}\n"], id="a line a chunk"),
+        pytest.param([b"{1}\n{22}\n"], id="two lines in a chunk"),
+        pytest.param([b"{", b"1}", b"\n{2", b"2}\n"], id="a line in three chunks"),
+    ],
+)
+def test_lines_are_whole_however_they_are_cut(parts: list[bytes]) -> None:
+    def turn(connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for part in (*parts, b""):
+            connection.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+
+    with (
+        scripted(turn) as port,
+        client_of(port).lines(Query(path="/w"), silence_s=1) as lines,
+    ):
+        assert list(lines) == [b"{1}", b"{22}"]
 
 
 def test_an_event_that_is_cut_off_is_not_taken_for_whole() -> None:

@@ -30,11 +30,17 @@ class Names:
     def replace(self, objects: Iterable[msgspec.Raw]) -> None:
         self.names = {_name(raw) for raw in objects}
 
-    def put(self, raw: msgspec.Raw) -> None:
-        self.names.add(_name(raw))
-
-    def remove(self, raw: msgspec.Raw) -> None:
-        self.names.discard(_name(raw))
+    def hear(self, line: bytes) -> str | None:
+        event = json.loads(line)
+        metadata = event["object"].get("metadata", {})
+        match event["type"]:
+            case "ADDED" | "MODIFIED":
+                self.names.add(metadata["name"])
+            case "DELETED":
+                self.names.discard(metadata["name"])
+            case _:
+                return None
+        return str(metadata["resourceVersion"])
 
 
 def _name(raw: msgspec.Raw) -> str:

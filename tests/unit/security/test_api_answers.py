@@ -9,7 +9,6 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 
-import msgspec
 import pytest
 from tests.contract.api_suite import definition, soon
 from tests.unit.security.raw_server import RawServer, Script, body, chunked
@@ -19,7 +18,7 @@ from polypod.kube import running
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import MAX_ANSWER, MAX_LINE, Client, Query, TooLongError
 from polypod.kube.kept import MAX_OBJECT, MAX_TOGETHER, Kept
-from polypod.kube.objects import definition_size, read_definition
+from polypod.kube.objects import definition_size, read_definition, read_definition_change
 from polypod.kube.paged import Pages
 from polypod.testing.api_http import DEFINITIONS
 from polypod.testing.api_server import FakeApiServer
@@ -274,15 +273,14 @@ def test_a_watch_that_makes_no_sense_leads_to_a_new_list(line: bytes, opened: Op
 
 
 def test_a_flood_of_large_objects_is_kept_within_a_bound(peak: Callable[[], int]) -> None:
-    kept = Kept(read_definition, definition_size)
+    kept = Kept(read_definition, read_definition_change, definition_size)
     text = json.dumps("x" * 100_000)
 
     for number in range(400):
-        kept.put(
-            msgspec.Raw(
-                b'{"metadata":{"name":"n%d","namespace":"ns"},"spec":{"config":%s}}'
-                % (number, text.encode())
-            )
+        kept.hear(
+            b'{"type":"ADDED","object":'
+            b'{"metadata":{"name":"n%d","namespace":"ns"},"spec":{"config":%s}}}'
+            % (number, text.encode())
         )
 
     assert kept.size_bytes <= MAX_TOGETHER
@@ -311,11 +309,11 @@ def test_what_is_not_kept_is_read_when_it_is_asked_for() -> None:
 
 
 def test_an_object_that_shrinks_is_kept_again() -> None:
-    kept = Kept(read_definition, definition_size, max_bytes=2000)
+    kept = Kept(read_definition, read_definition_change, definition_size, max_bytes=2000)
 
     def put(name: str, size: int) -> None:
-        config = b'{"metadata":{"name":"%s"},"spec":{"config":"%s"}}'
-        kept.put(msgspec.Raw(config % (name.encode(), b"x" * size)))
+        line = b'{"type":"MODIFIED","object":{"metadata":{"name":"%s"},"spec":{"config":"%s"}}}'
+        kept.hear(line % (name.encode(), b"x" * size))
 
     put("a", 1300)
     put("b", 1300)
