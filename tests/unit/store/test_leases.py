@@ -243,6 +243,20 @@ def test_an_address_that_changed_hands_unseen_stays_with_its_owner(
     assert (folder / "10.1.2.2").read_bytes() == b"other\r\neth0"
 
 
+def test_a_lock_that_is_refused_is_asked_for_again_the_next_time(
+    leases: LeaseFiles, folder: Path
+) -> None:
+    (shelf,) = leases._shelves.values()
+    kept, shelf._lock = shelf._lock, os.open(folder, os.O_PATH)
+    with pytest.raises(StorageError, match="lease lock"), shelf.locked():
+        pass
+    os.close(shelf._lock)
+    shelf._lock = kept
+
+    with leases.locked("", NET) as pool:
+        assert pool.reserve("10.1.2.9", "c9", "net1")
+
+
 def test_a_folder_that_cannot_be_read_is_read_again_the_next_time(
     leases: LeaseFiles, folder: Path
 ) -> None:
