@@ -7,8 +7,9 @@ import os
 import secrets
 import time
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from polypod.cli.options import Place
 from polypod.daemon import settings_file
@@ -81,7 +82,7 @@ def _options(place: Place) -> Options:
     if place.config is None:
         return options
     settings = settings_file.read(place.config).settings
-    return replace(
+    return msgspec.structs.replace(
         options,
         networks=Path(settings.conf_dir),
         namespace_isolation=settings.namespace_isolation,

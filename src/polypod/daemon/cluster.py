@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from polypod.daemon.missed import Missed
 from polypod.engine.doors import Journal
@@ -32,8 +33,7 @@ LAST_KNOWN_SYNC_S = 3.0
 FLUSH_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
+class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     """One node's connection to the API server."""
 
     client: Client

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 Values: TypeAlias = Callable[[], Iterable[tuple[Sequence[str], float]]]
@@ -17,22 +17,20 @@ def nothing() -> Iterable[tuple[Sequence[str], float]]:
     return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Others:
+class Others(msgspec.Struct, frozen=True, kw_only=True):
     """Who is asked; a daemon without API server has nobody to ask."""
 
-    missed: Values = field(default=nothing)
+    missed: Values = msgspec.field(default=nothing)
     """Pods that started without us, by namespace and name."""
-    writes: Values = field(default=nothing)
+    writes: Values = msgspec.field(default=nothing)
     """Letters to the API server, by what they were and what became of them."""
-    reads: Values = field(default=nothing)
+    reads: Values = msgspec.field(default=nothing)
     """Objects that were not in memory, by kind."""
-    renamed: Values = field(default=nothing)
+    renamed: Values = msgspec.field(default=nothing)
     """How often our CNI configuration was put aside; no labels."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
     """One metric."""
 
     name: str

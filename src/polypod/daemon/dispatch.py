@@ -15,8 +15,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from polypod.errors import TryAgainError
 
@@ -40,8 +41,7 @@ class Place(Enum):
         return self in {Place.ADD, Place.OTHER}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How many calls of each kind run at once."""
 
     adds: int
@@ -62,8 +62,7 @@ MIN_THREADS = 4
 """Fewer would leave a kind of call without a thread of its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted call."""
 
     run: Callable[[], None]

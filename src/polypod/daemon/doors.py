@@ -15,7 +15,6 @@ from polypod.foreign.run import ForeignDoor
 from polypod.kernel.door import KernelDoor
 from polypod.kernel.home import Home
 from polypod.kube.devices import KubeletDevices
-from polypod.kube.manifests import ManifestSource
 from polypod.kube.nothing import NoSource, NoStatus
 from polypod.kube.status_files import StatusFiles
 from polypod.kube.status_patches import StrictStatus
@@ -97,7 +96,11 @@ def _data(options: Options) -> Path:
 def _source(options: Options, joined: Cluster | None) -> Source:
     if joined is not None:
         return joined.source
-    return ManifestSource(options.manifests) if options.manifests else NoSource()
+    if options.manifests is None:
+        return NoSource()
+    from polypod.kube.manifests import ManifestSource
+
+    return ManifestSource(options.manifests)
 
 
 def _status(options: Options, joined: Cluster | None) -> StatusSink:

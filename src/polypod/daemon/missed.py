@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from polypod.daemon.lines import fields
 from polypod.errors import PolypodError
@@ -31,8 +32,7 @@ TEXT = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class Missed:
+class Missed(msgspec.Struct, kw_only=True):
     """Looks a few times after a start, in a thread of its own."""
 
     look: Callable[[], Iterable[Running]]
@@ -45,7 +45,7 @@ class Missed:
     """Returns UIDs of pods that another meta-plugin attached before this node was switched."""
     tell: Callable[[Happening], None]
     look_again_s: float = LOOK_AGAIN_S
-    _stop: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = msgspec.field(default_factory=threading.Event)
     _told: tuple[Running, ...] = ()
 
     def start(self) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from polypod.cni import node
 from polypod.cni.lists import NetworkList
@@ -25,8 +26,7 @@ PATIENCE_S = 1.0
 """How long somebody else's rename stands before ours is written again: no busy quarrel."""
 
 
-@dataclass(slots=True, kw_only=True)
-class NodeFiles:
+class NodeFiles(msgspec.Struct, kw_only=True):
     """One node's shim folder and configuration folder."""
 
     place_shim: Callable[[], object]
@@ -34,16 +34,16 @@ class NodeFiles:
     remove_shim: Callable[[], object]
     folder: Path
     conf: ConfFolder
-    on_theft: Callable[[str], None] = field(default=lambda _name: None)
+    on_theft: Callable[[str], None] = msgspec.field(default=lambda _name: None)
     """Is told the name under which somebody put our configuration aside."""
     primary: Callable[[], tuple[str, NetworkList] | None] | None = None
     """Returns the network of every pod's first interface, and what to call it in the log; None:
     it is found in the folder."""
-    is_ready: Callable[[], bool] = field(default=lambda: True)
+    is_ready: Callable[[], bool] = msgspec.field(default=lambda: True)
     """Tells whether the primary can attach pods: before that our configuration is not written."""
     thefts: int = 0
     """How often somebody put our configuration aside."""
-    _stop: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = msgspec.field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _changes: Changes | None = None
     _told: str = ""

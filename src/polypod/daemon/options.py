@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 SOCKET = Path("/run/polypod/polypod.sock")
 STATE = Path("/var/lib/polypod")
 THREADS = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator may set."""
 
     socket: Path = SOCKET

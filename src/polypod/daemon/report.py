@@ -6,7 +6,8 @@ Called once the answer is on its way, so that nobody waits for it.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+
+import msgspec
 
 from polypod.daemon import verbs
 from polypod.daemon.lines import fields
@@ -19,8 +20,7 @@ from polypod.plan.record import Record
 log = logging.getLogger("polypod.report")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, kw_only=True):
     """A call that came to its end."""
 
     asked: WireRequest

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import msgspec
+
 from polypod.cni import arguments, fields
 from polypod.daemon import verbs, wire
 from polypod.daemon.dispatch import Dispatcher, DrainingError, Job, Place
@@ -152,7 +154,9 @@ class Service:
         The records of its container are all of this ADD: it began without any, and the queue lets
         nobody else at them meanwhile. No tombstone: the runtime may try again with the same id.
         """
-        undo = replace(asked, environment={**asked.environment, "CNI_COMMAND": "DEL"})
+        undo = msgspec.structs.replace(
+            asked, environment={**asked.environment, "CNI_COMMAND": "DEL"}
+        )
         undone = self._carry_out(undo, self._doors)
         log.warning("answer.undone %s", shown(slug=undone.answer.slug))
 

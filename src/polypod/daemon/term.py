@@ -11,8 +11,9 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from polypod.daemon import frames, recovery
 from polypod.daemon.counted import Others
@@ -34,8 +35,7 @@ FIRST_REPLAY_S = 2.0
 SPOOL_EVERY_S = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
+class Front(msgspec.Struct, frozen=True, kw_only=True):
     """What the outside sees of a daemon."""
 
     socket: Path
@@ -43,11 +43,11 @@ class Front:
     threads: int
     metrics: str = ""
     """HOST:PORT of the health page; empty for none."""
-    on_ready: Callable[[], None] = field(default=lambda: None)
+    on_ready: Callable[[], None] = msgspec.field(default=lambda: None)
     """Called when pods can be attached."""
-    is_primary_ready: Callable[[], bool] = field(default=lambda: True)
+    is_primary_ready: Callable[[], bool] = msgspec.field(default=lambda: True)
     """Tells whether the primary network is: without it the node is not, whatever we can do."""
-    others: Others = field(default_factory=Others)
+    others: Others = msgspec.field(default_factory=Others)
     """Who else counts something, for the metrics."""
 
 

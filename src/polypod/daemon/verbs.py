@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from polypod.cni import failure
 from polypod.cni import request as cni_request
@@ -21,8 +22,7 @@ from polypod.errors import InternalError, PolypodError
 log = logging.getLogger("polypod.verbs")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What the shim prints, and what the log and the counters want to know of it."""
 
     code: int

@@ -7,9 +7,10 @@ themselves are frames.py's; `shim/shim.c` is the other end, docs/reference has e
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+import msgspec
 
 from polypod.daemon import frames
 from polypod.daemon.frames import Deadline, Kind, Reader, Waiting, blob, number
@@ -31,8 +32,7 @@ class How(IntEnum):
     TOO_LARGE = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireRequest:
+class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a runtime; whoever holds it owns both descriptors."""
 
     argv0: str
@@ -63,8 +63,7 @@ class WireRequest:
         frames.close(fd for fd in (self.netns_fd, self.host_fd) if fd is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A plugin for the shim to run; `max_output` bounds each stream (the shim: 3 MiB)."""
 
     path: str
@@ -74,8 +73,7 @@ class Run:
     max_output: int = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """How the run ended; `value` is the exit status, the signal or execve's errno."""
 
     how: How

@@ -10,8 +10,9 @@ import os
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from polypod.errors import InvalidConfigError
 
@@ -19,8 +20,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 MAX_TOKEN = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class Access(msgspec.Struct, frozen=True, kw_only=True):
     """One API server and one identity."""
 
     host: str
@@ -32,9 +32,9 @@ class Access:
     verify: bool = True
     certificate: Path | None = None
     key: Path | None = None
-    token: Callable[[], str] = field(default=lambda: "")
+    token: Callable[[], str] = msgspec.field(default=lambda: "")
     """Returns the newest bearer token, empty for none."""
-    refuse_token: Callable[[], None] = field(default=lambda: None)
+    refuse_token: Callable[[], None] = msgspec.field(default=lambda: None)
     """Is told that the server refused the token, so that the next one is fetched anew."""
     proxy: tuple[str, int] | None = None
     tls: bool = True

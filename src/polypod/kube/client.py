@@ -15,7 +15,6 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import msgspec
@@ -45,8 +44,7 @@ class Status(msgspec.Struct):
     code: int | None = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(msgspec.Struct, frozen=True, kw_only=True):
     """One call: path and parameters, and what the answer should look like."""
 
     path: str
@@ -355,8 +353,7 @@ def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
         raise TryAgainError("API server: an event was cut off")
 
 
-@dataclass(slots=True)
-class Backoff:
+class Backoff(msgspec.Struct):
     """Growing, jittered waits after failures; reset when something worked."""
 
     first_s: float = 0.2

@@ -8,9 +8,10 @@ server, for a node that has one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from polypod.errors import PolypodError
 from polypod.kube.client import Client
@@ -23,8 +24,7 @@ CHECKPOINT = KUBELET / "device-plugins" / "kubelet_internal_checkpoint"
 """A kubelet keeps its device plugins here wherever its own folder is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KubeletDevices:
+class KubeletDevices(msgspec.Struct, frozen=True, kw_only=True):
     """One node's devices."""
 
     kubelet: Path = KUBELET

@@ -11,10 +11,11 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
+
+import msgspec
 
 from polypod.errors import InvalidConfigError, TryAgainError
 
@@ -26,8 +27,7 @@ EARLY = timedelta(seconds=30)
 MAX_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class Program(msgspec.Struct, frozen=True, kw_only=True):
     """What to run."""
 
     command: str

@@ -12,8 +12,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+import msgspec
 
 from polypod.errors import ApiError, PolypodError, TryAgainError
 from polypod.kube.client import Backoff
@@ -28,8 +29,7 @@ them: a server that has just started says it to everybody until it has read the 
 while it was away do not count: after an outage its first refusal would be the last."""
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct):
     """How many letters came to which end."""
 
     written: int = 0
@@ -37,8 +37,7 @@ class Tally:
     dropped: int = 0
 
 
-@dataclass(slots=True)
-class Pace:
+class Pace(msgspec.Struct):
     """So many at once, and then so many a second."""
 
     burst: float
@@ -56,19 +55,17 @@ class Pace:
         return 0.0
 
 
-@dataclass(slots=True)
-class Ticket:
+class Ticket(msgspec.Struct):
     """What somebody who waits for a letter holds."""
 
-    done: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event = msgspec.field(default_factory=threading.Event)
     error: PolypodError | None = None
 
 
-@dataclass(slots=True)
-class _Letter(Generic[Item]):
+class _Letter(msgspec.Struct, Generic[Item]):
     item: Item
     refusals: int = 0
-    tickets: list[Ticket] = field(default_factory=list[Ticket])
+    tickets: list[Ticket] = msgspec.field(default_factory=list[Ticket])
 
 
 class Outbox(Generic[Item]):

@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -72,8 +71,7 @@ class _ExpiredError(Exception):
     """The resourceVersion is too old: list again."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Reflector:
+class Reflector(msgspec.Struct, kw_only=True):
     """One kind of object, one thread."""
 
     name: str
@@ -82,7 +80,7 @@ class Reflector:
     """The collection, with its selectors."""
     watch_accept: str = "application/json"
     shelf: Shelf
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = msgspec.field(default_factory=Backoff)
     _version: str = ""
     _is_expired: bool = False
     """The newest watch ended because its version was too old."""
@@ -90,10 +88,10 @@ class Reflector:
     """When the newest watch began (monotonic), 0 when there is none."""
     is_pausing: bool = False
     """It waits before its next try."""
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _go_on: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = msgspec.field(default_factory=threading.Event)
+    _go_on: threading.Event = msgspec.field(default_factory=threading.Event)
     """Ends a pause."""
-    _synced: threading.Event = field(default_factory=threading.Event)
+    _synced: threading.Event = msgspec.field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def start(self) -> None:

@@ -7,8 +7,6 @@ nor waits because of it, unless the operator wants that: then `StrictStatus` is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from polypod.errors import ApiError, TryAgainError
@@ -28,8 +26,7 @@ ABOUT_UID = frozenset({409, 422})
 """A UID that is not the pod's is `immutable` (422), and a failed precondition (409) in a race."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
+class Patch(msgspec.Struct, frozen=True, kw_only=True):
     """One pod's newest text."""
 
     namespace: str
