@@ -52,9 +52,11 @@ def measure(place: Place, quick: bool) -> list[Figure]:  # noqa: FBT001 - a part
     kube.delete_namespace(namespace)
     sandboxes = [(ours.sandbox, alone.sandbox) for ours, alone in pairs]
     networks = [(ours.network, alone.network) for ours, alone in pairs]
+    rests = [(ours.rest, alone.rest) for ours, alone in pairs]
     return [
         *_compared("sandbox of a pod with two networks", sandboxes, at_most=10),
-        *_compared("the runtime's network set-up of such a pod", networks),
+        *_compared("of it the runtime's network set-up", networks),
+        *_compared("of it everything else", rests),
         *asked,
         Figure(name="upgrade: the longest ADD, beyond an ordinary one", ours=gap, unit="s"),
     ]

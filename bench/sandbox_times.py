@@ -43,6 +43,11 @@ class Times:
     network: float
     """The part in which the runtime runs the CNI plugins."""
 
+    @property
+    def rest(self) -> float:
+        """Return the other part: namespaces, cgroups, the pause container."""
+        return self.sandbox - self.network
+
 
 def read(client: Client, handler: str) -> Counts:
     """Return what was counted so far of a handler's sandboxes, and of all networks."""

@@ -17,8 +17,9 @@ from polypod.kube import kubeconfig
 from polypod.kube.client import Client, Query
 
 PATIENCE_S = 30.0
-QUIET_S = 0.8
-"""So long nobody asks anything once a pod is made: it starts in a third of that."""
+QUIET_S = 1.5
+"""So long nobody asks anything once a pod is made: it starts in a fraction of that, and what is
+written of it afterwards does not fall into the start of the next."""
 AT_ONCE = 20
 """Pairs that are there together: the node stays one of few pods."""
 REST_S = 3.0

@@ -27,7 +27,8 @@ part.
 
 * *sandbox*: the kubelet's own time for a pod's sandbox (RunPodSandbox), pods one after the other:
   with two networks through the agent, and by a runtime handler whose CNI folder has nothing but
-  the primary. *network set-up* is the part of it in which the runtime runs its CNI plugins.
+  the primary. *network set-up* is the part of it in which the runtime runs its CNI plugins; what is
+  written to the API server meanwhile, on the same processors, shows in *everything else*.
 * *what two networks add*: single sandboxes differ by more than that, so a hundred pairs of pods are
   started, in alternating order, while nobody asks the cluster anything. It is the median of the
   pairs' differences; beside it stands where that median lies with 95 % certainty.

@@ -41,7 +41,7 @@ def test_the_time_of_one_sandbox_is_what_the_sums_grew_by() -> None:
 
     times = sandbox_times.between(before, after)
 
-    assert (times.sandbox, times.network) == (125, 31.25)
+    assert (times.sandbox, times.network, times.rest) == (125, 31.25, 93.75)
 
 
 def test_two_sandboxes_at_once_are_no_measurement() -> None:
