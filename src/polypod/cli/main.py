@@ -5,6 +5,7 @@ A name of a built-in plugin in argv[0] makes this that plugin's executable.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from polypod.cli.names import PLUGIN_NAMES
@@ -23,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
 
         return plugin.main(words[2])
     if len(words) > 1 and words[1] == "daemon":
+        gc.disable()  # what is imported stays: nothing is looked for among it before it serves
         from polypod.cli import daemon
 
         return daemon.main(words[2:])

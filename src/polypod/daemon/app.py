@@ -228,6 +228,7 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_CYCLES_AFTER)
+    gc.enable()
 
 
 def _allow_many_files() -> None:
