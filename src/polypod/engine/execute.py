@@ -52,7 +52,8 @@ def together(sequence: Sequence[Op], namespaces: Namespaces, doors: Doors) -> Ou
     for stage in fold.fold(sequence):
         members = [sequence[place] for place in stage.places]
         outcome = _stage(stage.kind, members, namespaces, doors.backups)
-        heard = {**fold.still_true(heard, members), **outcome.heard}
+        heard = fold.still_true(heard, members)
+        heard.update(outcome.heard)
         for place, effect in zip(stage.places, outcome.effects, strict=True):
             effects[place] = effect
         if not outcome.is_complete:

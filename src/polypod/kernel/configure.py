@@ -57,8 +57,7 @@ def together(configures: Sequence[ops.Configure], spaces: Spaces) -> Outcome:
         name = configures[place].ifname
         effects[place] = Failed(PluginError(f'failed to lookup "{name}": Link not found'))
         return Outcome(tuple(effects))
-    _write_sysctls(configures, effects, spaces)
-    if any(isinstance(effect, Failed) for effect in effects):
+    if not _write_sysctls(configures, effects, spaces):
         return Outcome(tuple(effects))
     heard = _carry_out(configures, indexes, effects, spaces)
     return Outcome(tuple(effects), heard)
@@ -165,16 +164,18 @@ def _send(
 
 def _write_sysctls(
     configures: Sequence[ops.Configure], effects: list[Effect], spaces: Spaces
-) -> None:
+) -> bool:
+    """Write what needs a file; tell whether all could be written."""
     if not any(op.sysctls or _has_v6(op) for op in configures):
-        return
+        return True
     with spaces.inside(SANDBOX):
         for place, op in enumerate(configures):
             try:
                 _sysctls_of(op)
             except PluginError as error:
                 effects[place] = Failed(error)
-                return
+                return False
+    return True
 
 
 def _sysctls_of(op: ops.Configure) -> None:

@@ -34,17 +34,25 @@ _NO_SUCH_TABLE = (2, 95, 97)
 
 def look(queries: Sequence[Query], spaces: Spaces) -> Facts:
     """Return the facts, all links in one send; without a sandbox its facts are None and ()."""
-    found = {where: _links(where, queries, spaces) for where in Where}
+    wanted: dict[Where, dict[str, None]] = {HOST: {}, SANDBOX: {}}
+    for query in queries:
+        match query:
+            case LinkQuery() | MasterQuery() | AddressesQuery():
+                wanted[query.where][query.name] = None
+            case PortQuery():
+                wanted[HOST][query.name] = None
+            case RoutesQuery() | SysctlQuery():
+                pass
+    found = {where: _links(where, names, spaces) for where, names in wanted.items()}
     return Facts({query: _answer(query, found, spaces) for query in queries})
 
 
-def _links(where: Where, queries: Sequence[Query], spaces: Spaces) -> dict[str, Link | None]:
-    """Ask for every link of a namespace that the queries name."""
-    wanted = dict.fromkeys(name for query in queries if (name := _named(query, where)))
+def _links(where: Where, wanted: Iterable[str], spaces: Spaces) -> dict[str, Link | None]:
+    """Ask for links of a namespace, all at once."""
     names = [name for name in wanted if spaces.can_have(where, name)]
-    found: dict[str, Link | None] = dict.fromkeys(wanted)
     if not names:
-        return found
+        return {}
+    found: dict[str, Link | None] = {}
     questions = [Message(links.RTM_GETLINK, 0, links.by_name(name)) for name in names]
     for name, answer in zip(names, spaces.socket(where).many(questions), strict=True):
         if isinstance(answer, KernelError) or not answer:
@@ -52,17 +60,6 @@ def _links(where: Where, queries: Sequence[Query], spaces: Spaces) -> dict[str, 
         else:
             found[name] = spaces.heard(where, answer[0].body)
     return found
-
-
-def _named(query: Query, where: Where) -> str:
-    """Return the link of that namespace that a query is about, empty for none."""
-    match query:
-        case PortQuery():
-            return query.name if where is HOST else ""
-        case LinkQuery() | MasterQuery() | AddressesQuery():
-            return query.name if query.where is where else ""
-        case RoutesQuery() | SysctlQuery():
-            return ""
 
 
 def _answer(query: Query, found: Mapping[Where, Mapping[str, Link | None]], spaces: Spaces) -> Fact:

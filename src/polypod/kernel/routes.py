@@ -76,15 +76,19 @@ def parse_address(body: bytes) -> tuple[int, Address]:
 def route(index: int, spec: RouteSpec) -> bytes:
     """Return the body that adds a route through a link."""
     family, packed, length = split(spec.dst)
-    network = int.from_bytes(packed, "big") & ~_host_part(packed, length)
     gateway = split(spec.gw)[1] if spec.gw else b""
     table = spec.table or RT_TABLE_MAIN
     low = table if table < 256 else 0
     body = _rtmsg.pack(family, length, 0, 0, low, _PROTOCOL_BOOT, spec.scope, _UNICAST, 0)
-    body += attr(RTA_DST, network.to_bytes(len(packed), "big")) if length else b""
-    body += attr(RTA_GATEWAY, gateway) if any(gateway) else b""
-    body += attr(RTA_PREFSRC, split(spec.src)[1]) if spec.src else b""
-    body += u32(RTA_PRIORITY, spec.priority) if spec.priority else b""
+    if length:
+        network = int.from_bytes(packed, "big") & ~_host_part(packed, length)
+        body += attr(RTA_DST, network.to_bytes(len(packed), "big"))
+    if any(gateway):
+        body += attr(RTA_GATEWAY, gateway)
+    if spec.src:
+        body += attr(RTA_PREFSRC, split(spec.src)[1])
+    if spec.priority:
+        body += u32(RTA_PRIORITY, spec.priority)
     return body + u32(RTA_OIF, index) + u32(RTA_TABLE, table)
 
 

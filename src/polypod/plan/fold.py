@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import msgspec
@@ -43,6 +44,7 @@ class Kind(Enum):
 
 
 _LINKS, _SETTINGS, _WAITS, _SINGLY = Kind.LINKS, Kind.SETTINGS, Kind.WAITS, Kind.SINGLY
+_FOLDED = (_LINKS, _SETTINGS, _WAITS)
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -89,9 +91,12 @@ class _Growing:
 
 def fold(sequence: Sequence[Op]) -> tuple[Stage, ...]:
     """Return the stages; carried out in order they have the effect of the sequence."""
+    reaches = [_reach(op) for op in sequence]
+    kinds = [reach.kind for reach in reaches]
+    if max(map(kinds.count, _FOLDED)) < 2:
+        return _as_they_come(kinds)
     stages: list[_Growing] = []
-    for place, op in enumerate(sequence):
-        reach = _reach(op)
+    for place, reach in enumerate(reaches):
         first = _earliest(reach, stages)
         for stage in stages[first:]:
             if stage.kind is reach.kind:
@@ -101,6 +106,12 @@ def fold(sequence: Sequence[Op]) -> tuple[Stage, ...]:
             stages.insert(first, stage)
         stage.add(place, reach)
     return tuple([Stage(stage.kind, tuple(stage.places)) for stage in stages])
+
+
+def _as_they_come(kinds: Sequence[Kind]) -> tuple[Stage, ...]:
+    """Return the stages of one network: there is nothing to bring together."""
+    runs = groupby(range(len(kinds)), kinds.__getitem__)
+    return tuple([Stage(kind, tuple(places)) for kind, places in runs])
 
 
 def kind_of(op: Op) -> Kind:

@@ -66,6 +66,17 @@ def test_each_op_comes_after_what_it_needs() -> None:
     assert stage_of(sequence, wait) == (len(shown(sequence)) - 1, 0)
 
 
+def test_one_network_is_carried_out_as_it_comes() -> None:
+    assert shown(bridged(1)) == [
+        "singly: AddBridge",
+        "links: AddVeth",
+        "settings: Configure",
+        "singly: AddGateway",
+        "waits: WaitOperUp",
+    ]
+    assert shown([]) == []
+
+
 def test_four_networks_take_as_few_sends_as_one() -> None:
     sequence = [*bridged(1), *bridged(2, "br1"), *macvlan(3), *macvlan(4)]
 
