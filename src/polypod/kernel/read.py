@@ -135,6 +135,6 @@ def _port(link: Link | None, spaces: Spaces) -> Port | None:
         return None
     heard = spaces.socket(HOST).dump(links.RTM_GETLINK, links.ports_question())
     for message in heard:
-        if links.parse(message.body).index == link.index:
+        if links.index_of(message.body) == link.index:
             return links.parse_port(message.body)
     return None

@@ -141,7 +141,7 @@ def set_vlans(
 def _vlans(index: int, spaces: Spaces) -> tuple[int, ...]:
     heard = spaces.socket(HOST).dump(links.RTM_GETLINK, links.ports_question())
     for message in heard:
-        if links.parse(message.body).index == index:
+        if links.index_of(message.body) == index:
             return links.parse_port(message.body).vlans
     return ()
 
