@@ -21,7 +21,7 @@ from polypod.kube import kubeconfig, running
 from polypod.kube.access import Access, in_cluster
 from polypod.kube.cache import ApiSource
 from polypod.kube.client import Client
-from polypod.kube.events import Events, Happening
+from polypod.kube.events import REST_S, Events, Happening
 from polypod.kube.last_known import Disk
 from polypod.kube.status_patches import StatusPatches
 from polypod.store.multus_cache import MultusCache
@@ -113,7 +113,7 @@ def connect(access: Access, node: str, disk: Disk | None = None) -> Cluster:
         node=node,
         source=ApiSource(client, node, disk=disk),
         status=StatusPatches(client),
-        events=Events(client, node),
+        events=Events(client, node, rest_s=REST_S),
     )
 
 

@@ -1,6 +1,7 @@
 """What is to be written to the API server, and the one thread that writes it.
 
-Of several letters to one address only one waits: the newer takes in the older. What a second try
+Of several letters to one address only one waits: the newer takes in the older. A letter may rest
+for a while first, so that writing it does not compete with what it tells of. What a second try
 may mend is tried again, after growing pauses; the rest is dropped. All of it is counted. Nobody
 waits for a letter but who asks for that (`put_and_wait`).
 """
@@ -64,6 +65,8 @@ class Ticket(msgspec.Struct):
 
 class _Letter(msgspec.Struct, Generic[Item]):
     item: Item
+    due: float
+    """Not before that: a moment of the monotonic clock."""
     refusals: int = 0
     tickets: list[Ticket] = msgspec.field(default_factory=list[Ticket])
 
@@ -80,6 +83,7 @@ class Outbox(Generic[Item]):
         merge: Callable[[Item, Item], Item] | None = None,
         pace: Pace | None = None,
         backoff: Backoff | None = None,
+        rest_s: float = 0.0,
     ) -> None:
         """Prepare; start() begins to send. `merge` makes one of an older and a newer item."""
         self.tally = Tally()
@@ -91,7 +95,9 @@ class Outbox(Generic[Item]):
         self._backoff = backoff or Backoff(first_s=0.1, most_s=10.0)
         self._waiting: OrderedDict[str, _Letter[Item]] = OrderedDict()
         self._change = threading.Condition()
+        self._rest_s = rest_s
         self._is_busy = False
+        self._is_closing = False
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -102,6 +108,8 @@ class Outbox(Generic[Item]):
     def stop(self, timeout_s: float) -> bool:
         """Send what waits, for at most timeout_s; tell whether everything went out."""
         with self._change:
+            self._is_closing = True  # nothing rests any more
+            self._change.notify_all()
             done = self._change.wait_for(lambda: not self._waiting and not self._is_busy, timeout_s)
             self._is_stopping = True
             self._change.notify_all()
@@ -115,7 +123,7 @@ class Outbox(Generic[Item]):
     def put(self, key: str, item: Item) -> None:
         """Send this, soon; the oldest letter goes when too many wait."""
         with self._change:
-            self._put(key, _Letter(item))
+            self._put(key, self._letter(item))
 
     def put_and_wait(self, key: str, item: Item, timeout_s: float) -> None:
         """Send this, and wait until it is there.
@@ -125,7 +133,7 @@ class Outbox(Generic[Item]):
         """
         ticket = Ticket()
         with self._change:
-            self._put(key, _Letter(item, tickets=[ticket]))
+            self._put(key, self._letter(item, ticket))
         if not ticket.done.wait(timeout_s):
             was_in_the_way = ticket.error
             self._give_up(key, ticket)
@@ -151,11 +159,15 @@ class Outbox(Generic[Item]):
                 del self._waiting[key]
                 self._change.notify_all()
 
+    def _letter(self, item: Item, *tickets: Ticket) -> _Letter[Item]:
+        return _Letter(item, time.monotonic() + self._rest_s, tickets=list(tickets))
+
     def _put(self, key: str, letter: _Letter[Item]) -> None:
         older = self._waiting.pop(key, None)
         if older is not None:
             letter.item = self._merge(older.item, letter.item)
             letter.tickets += older.tickets
+            letter.due = older.due
         self._waiting[key] = letter
         if len(self._waiting) > self._most:
             lost, dropped = self._waiting.popitem(last=False)
@@ -176,6 +188,8 @@ class Outbox(Generic[Item]):
     def _next(self) -> tuple[str, _Letter[Item]] | None:
         with self._change:
             self._change.wait_for(lambda: bool(self._waiting) or self._is_stopping)
+            while (wait_s := self._rest()) > 0:
+                self._change.wait(wait_s)
             while self._pace and (wait_s := self._pace.wait_s(time.monotonic())):
                 self._change.wait_for(lambda: self._is_stopping, wait_s)
                 if self._is_stopping:
@@ -184,6 +198,12 @@ class Outbox(Generic[Item]):
                 return None if self._is_stopping else self._next()
             self._is_busy = True
             return self._waiting.popitem(last=False)
+
+    def _rest(self) -> float:
+        """Return how long the oldest letter still rests, in seconds."""
+        if self._is_closing or not self._waiting:
+            return 0.0
+        return next(iter(self._waiting.values())).due - time.monotonic()
 
     def _try(self, key: str, letter: _Letter[Item]) -> float:
         """Send one letter; return how long to wait before the next, in seconds."""

@@ -279,3 +279,27 @@ def _soon(holds: Callable[[], bool]) -> None:
             return
         threading.Event().wait(0.01)
     raise AssertionError("did not come about in time")
+
+
+def test_letters_of_one_address_become_one_while_they_rest(server: Server) -> None:
+    outbox: Outbox[str] = Outbox(
+        "letters", server.send, most=3, merge=lambda older, newer: f"{older}+{newer}", rest_s=0.2
+    )
+    outbox.start()
+    outbox.put("a", "1")
+    outbox.put("a", "2")
+
+    assert server.tried.acquire(timeout=SOON_S)
+
+    assert outbox.stop(SOON_S)
+    assert server.taken == ["1+2"]
+
+
+def test_whoever_stops_does_not_wait_for_letters_that_rest(server: Server) -> None:
+    outbox: Outbox[str] = Outbox("letters", server.send, most=3, rest_s=3600.0)
+    outbox.start()
+    outbox.put("a", "a")
+
+    assert outbox.stop(SOON_S)
+
+    assert server.taken == ["a"]
