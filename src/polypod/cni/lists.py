@@ -6,12 +6,11 @@ A single plugin's configuration is a list of one (CNI 1.1.0, section 1; libcni's
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import cast
 
 import msgspec
 
-from polypod.cni import encode, fields
+from polypod.cni import encode, fields, remember
 from polypod.cni.config import name_pattern
 from polypod.cni.labels import ALL_VERSIONS, OLDEST, numbers
 from polypod.cni.quote import quoted
@@ -32,9 +31,9 @@ class NetworkList(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     disable_gc: bool = False
 
 
-@lru_cache(maxsize=128)
+@remember.if_short
 def parse_list(raw: bytes) -> NetworkList:
-    """Read a list, or a single plugin's configuration; a text that was read before is remembered.
+    """Read a list, or a single plugin's configuration; a short text is remembered.
 
     Raises:
         DecodeError: not a JSON object.
@@ -161,9 +160,8 @@ def plugin_config(
     return plugin
 
 
-@lru_cache(maxsize=256)
 def first_config(network: NetworkList, index: int) -> Mapping[str, object]:
-    """Return what one plugin is told when the runtime injects nothing; the same object again."""
+    """Return what one plugin is told when the runtime injects nothing."""
     return _own_config(network, index)
 
 

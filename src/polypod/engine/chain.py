@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import msgspec
 
-from polypod.cni import fields, lists, versions
+from polypod.cni import fields, lists, remember, versions
 from polypod.cni.lists import NetworkList
 from polypod.engine import batch, foreign_turn
 from polypod.engine.attachment import built_in
@@ -114,6 +114,7 @@ def _told(place: int, progress: Progress) -> _Told:
     if (
         progress.result is None
         and not attachment.capabilities
+        and len(attachment.network.raw) <= remember.LIMIT
         and _says_nothing(attachment.arguments)
     ):
         return _told_to_all(attachment.network, place)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
-from polypod.cni import fields, lists, node
+from polypod.cni import fields, lists, node, remember
 from polypod.cni.config import check_version
 from polypod.cni.quote import quoted
 from polypod.engine.doors import Doors
@@ -50,9 +49,9 @@ def config_of(found: Definition, doors: Doors) -> bytes:
     return config
 
 
-@lru_cache(maxsize=128)
+@remember.if_short
 def network_of(config: bytes) -> lists.NetworkList:
-    """Return the network of a configuration; a text that was read before is remembered.
+    """Return the network of a configuration; a short text is remembered.
 
     Raises:
         DecodeError: it is no JSON object.

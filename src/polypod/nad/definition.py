@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import cast
 
-from polypod.cni import encode, fields
+from polypod.cni import encode, fields, remember
 from polypod.errors import DecodeError, InvalidConfigError
 
 MAX_BYTES = 1 << 20
@@ -35,9 +34,9 @@ def network_config(definition: Definition) -> bytes | None:
     return _named(definition.config, definition.namespace, definition.name)
 
 
-@lru_cache(maxsize=128)
+@remember.if_short
 def _named(config: str, namespace: str, definition: str) -> bytes:
-    """Return the configuration, remembered: it is that of every pod that gets the network."""
+    """Return the configuration: it is that of every pod that gets the network."""
     raw = config.encode("utf-8", "replace")
     if len(raw) > MAX_BYTES:
         raise InvalidConfigError("spec.config is longer than 1 MiB")
