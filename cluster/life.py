@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cluster import build, control_plane, node, pki, processes, versions
-from cluster.place import NODE_ADDRESS, Place
+from cluster.place import NODE_ADDRESS, Place, first
 
 NEEDED = ("etcd", "containerd", "runc", "ctr", "ip", "nft", "iptables", "openssl", "nsenter")
 PACKAGES = "containerd runc etcd-server iproute2 nftables iptables busybox-static openssl"
@@ -85,7 +85,7 @@ def down(place: Place) -> None:
     if place.kubelet.exists():  # a control plane alone has no pods, and may run beside a cluster
         for path in node.pods_left(place):
             _ip("netns", "delete", path.name)
-        _remove_cgroups()
+        _remove_cgroups(place)
     if place.netns.exists():
         _quietly(["umount", "--lazy", str(place.netns)])
         place.netns.unlink()  # also one of which only the file is left
@@ -133,10 +133,15 @@ def unmount(root: Path) -> None:
         _quietly(["umount", "--lazy", mounted])
 
 
-def _remove_cgroups() -> None:
-    """Remove the kubelet's empty cgroups, the deepest first."""
-    base = Path("/sys/fs/cgroup")
-    found = [p for p in base.glob("**/kubepods*") if p.is_dir()]
+def _remove_cgroups(place: Place) -> None:
+    """Remove the empty cgroups of pods, the deepest first, and those that hold a second cluster's.
+
+    Version 1 has one hierarchy a controller, version 2 a single one.
+    """
+    found = [p for p in node.CGROUPS.glob("**/kubepods*") if p.is_dir()]
+    if place != first():
+        tops = (node.CGROUPS, *node.CGROUPS.iterdir())
+        found += [top / place.namespace for top in tops if (top / place.namespace).is_dir()]
     inner = [p for top in found for p in top.rglob("*") if p.is_dir()]
     for folder in sorted({*found, *inner}, key=lambda p: len(p.parts), reverse=True):
         try:
