@@ -21,6 +21,8 @@ from bench.programs import Job, MeasureError, drive
 from polypod.install.place import install_shim
 
 PATIENCE_S = 60.0
+REST_S = 2.0
+"""With less than a hundredth of a core for so long, a daemon rests."""
 AT_ONCE = 8
 NAMESPACE = "default"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -72,6 +74,10 @@ class FakeNode:
     def attach_all(self) -> None:
         """Attach every pod."""
         drive(self._jobs("ADD"), concurrency=AT_ONCE)
+
+    def settle(self) -> None:
+        """Wait until the daemon rests: events of many ADDs go out at ten a second."""
+        self._wait(self._rests)
 
     def stop(self) -> None:
         """Take everything away."""
@@ -135,6 +141,11 @@ class FakeNode:
             except OSError:
                 return False
         return True
+
+    def _rests(self) -> bool:
+        used = self.processor_s()
+        time.sleep(REST_S)
+        return self.processor_s() - used <= REST_S / 100
 
     def _wait(self, holds: Callable[[], bool]) -> None:
         until = time.monotonic() + PATIENCE_S

@@ -52,6 +52,7 @@ def measure(place: Place, quick: bool) -> list[Figure]:  # noqa: FBT001 - a part
     try:
         node.start()
         node.attach_all()
+        node.settle()
         before = node.resident_mib()
         rate, share = _updates(client, node, seconds)
         after = node.resident_mib()

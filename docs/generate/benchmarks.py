@@ -36,7 +36,7 @@ part.
 * *upgrade*: ADDs one after the other by the shim while the DaemonSet is rolled out; the longest
   less the median.
 * *110 attached pods*: a daemon with the real API server and pods that are objects only, attached
-  by the shim.
+  by the shim; measured once it has written what those ADDs left to be told.
 * *killed*: from the start of the process, with all those pods, until its socket answers.
 """
 LEAD = """
