@@ -96,6 +96,14 @@ def test_our_own_shim_under_a_plugins_name_is_not_foreign(tmp_path: Path) -> Non
     assert door.has("ptp", (str(tmp_path),))
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/../x", "../x", "x\0", "/x"])
+def test_what_is_no_plain_name_is_not_there(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a").mkdir()
+    place(tmp_path, "x", "")
+
+    assert not ForeignDoor().has(name, (str(tmp_path), str(tmp_path / "a")))
+
+
 def test_a_file_that_cannot_be_executed_never_ran(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"\x7fELF of another machine")
