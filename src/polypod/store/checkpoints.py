@@ -17,11 +17,11 @@ EVERY = 100
 
 
 class Checkpoints:
-    """Starts a thread now and then, one at a time; none stays."""
+    """Starts a thread now and then, one at a time; none stays. The connection does."""
 
-    def __init__(self, path: Path, *, every: int = EVERY) -> None:
-        """Keep which database it is."""
-        self._path = path
+    def __init__(self, path: Path | None, *, every: int = EVERY) -> None:
+        """Open the database, which its writer has opened before; None when nobody writes."""
+        self._database = None if path is None else _open(path)
         self._every = every
         self._writes = 0
         self._thread: threading.Thread | None = None
@@ -35,13 +35,37 @@ class Checkpoints:
         self._thread = threading.Thread(target=self._carry_over, name="checkpoint", daemon=True)
         self._thread.start()
 
+    def close(self) -> None:
+        """Close the connection, when no checkpoint is under way any more."""
+        self.wait()
+        if self._database is not None:
+            self._database.close()
+
     def wait(self) -> None:
         """Return when none is under way."""
         if self._thread is not None:
             self._thread.join()
 
     def _carry_over(self) -> None:
+        if self._database is None:
+            return
         with contextlib.suppress(sqlite3.Error):  # the writer's own will do
-            database = sqlite3.connect(self._path, timeout=0)
-            with contextlib.closing(database):
-                database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _open(path: Path) -> sqlite3.Connection | None:
+    """Return a connection with all of its files open; None where there may be only one.
+
+    It is kept: SQLite would not close the file while the writer's connection has locks on it.
+    """
+    try:
+        database = sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level=None)
+    except sqlite3.Error:
+        return None
+    try:
+        database.execute("PRAGMA cache_size=-64")
+        database.execute("SELECT count(*) FROM attachment").fetchone()
+    except sqlite3.Error:
+        database.close()
+        return None
+    return database

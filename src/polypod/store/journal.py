@@ -53,7 +53,7 @@ class SqliteJournal:
         self._told: set[Key] = set()
         open_ = journal_file.open_for_reading if read_only else journal_file.open_for_writing
         self._database = open_(path)
-        self._checkpoints = Checkpoints(path)
+        self._checkpoints = Checkpoints(None if read_only else path)
         self._pods: dict[Key, tuple[str, str]] = {}
         if not read_only:
             self._pods = {_key(r): (r.pod_namespace, r.pod_name) for r in self.all()}
@@ -62,7 +62,7 @@ class SqliteJournal:
         """Close the database; removals that were only remembered get a last try."""
         with self._lock:
             self._make_good()
-            self._checkpoints.wait()
+            self._checkpoints.close()
             self._database.close()
 
     def put(self, *records: Record) -> None:
@@ -144,8 +144,10 @@ class SqliteJournal:
             except sqlite3.Error as error:
                 if self._read_only or not journal_file.is_damage(error):
                     raise
+                self._checkpoints.close()
                 self._database.close()
                 self._database = journal_file.replace_damaged(self._path, error)
+                self._checkpoints = Checkpoints(self._path)
                 return self._database.execute(statement, values).fetchall()
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"journal: {error}") from error

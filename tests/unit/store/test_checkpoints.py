@@ -27,6 +27,13 @@ def carried_over(path: Path) -> int:
     return int(count)
 
 
+def open_files(folder: Path) -> list[str]:
+    """Return what this process has open in a folder."""
+    links = (Path(entry) for entry in Path("/proc/self/fd").iterdir())
+    targets = [str(link.readlink()) for link in links if link.is_symlink()]
+    return sorted(target for target in targets if target.startswith(str(folder)))
+
+
 def test_after_enough_writes_the_database_has_what_was_written_ahead(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     SqliteJournal(path).close()
@@ -64,6 +71,20 @@ def test_no_thread_is_left(tmp_path: Path) -> None:
     journal.close()
 
     assert "checkpoint" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_no_file_is_open_more_after_a_checkpoint(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    journal.put(record(0))
+    before = open_files(tmp_path)
+
+    for number in range(checkpoints.EVERY):
+        journal.put(record(number))
+    journal._checkpoints.wait()
+
+    assert open_files(tmp_path) == before
+    journal.close()
+    assert open_files(tmp_path) == []
 
 
 def test_a_database_that_cannot_be_opened_fails_nobody(tmp_path: Path) -> None:
