@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cluster import pki, processes
 from cluster.place import API_PORT, Place
+from msgspec.structs import replace
 from tests.contract.api_suite import NODE, definition, soon
 from tests.control_plane.lab import RealLab
 
