@@ -61,7 +61,7 @@ class FakeNode:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "polypod.cli.main", "daemon", *words],
                 stderr=log,
-                env=self._environment(),
+                env=os.environ | {"NODE_NAME": self._name},
             )
             self._wait(self._is_served)
         return time.monotonic() - began
@@ -100,11 +100,6 @@ class FakeNode:
         text = Path(f"/proc/{self._pid}/stat").read_text(encoding="ascii")
         user, system = text.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / _TICKS
-
-    def _environment(self) -> dict[str, str]:
-        """Return the daemon's environment: as in the image, its modules are compiled once only."""
-        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        return kept | {"NODE_NAME": self._name}
 
     @property
     def _pid(self) -> int:

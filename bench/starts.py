@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from cluster import pki
 from cluster.containerd import PRIMARY_RUNTIME
@@ -44,7 +45,7 @@ class Starts:
             names = [f"{name}{number}" for number in range(first, min(first + AT_ONCE, count))]
             for place, each in enumerate(names):
                 yield self._pair(each, ours_first=place % 2 == 0)
-            soon(lambda: self._are_told(names), "the status of every pod")  # noqa: B023 - now
+            soon(partial(self._are_told, names), "the status of every pod")
             self._kube("-n", self._namespace, "delete", "pods", "--all", "--now")
             time.sleep(REST_S)
 

@@ -149,27 +149,16 @@ def plugin_config(
     capability_args: Mapping[str, object],
 ) -> dict[str, object]:
     """Return what one plugin is told: its object, with what the runtime injects."""
-    plugin = _own_config(network, index)
+    own = network.plugins[index]
+    injected = {"name", "cniversion", "prevresult"}
+    plugin = {key: value for key, value in own.items() if key.casefold() not in injected}
+    plugin["name"], plugin["cniVersion"] = network.name, network.cni_version
     if prev_result is not None:
         plugin["prevResult"] = dict(prev_result)
     declared = fields.table(plugin, "capabilities") or {}
     given = {key: value for key, value in capability_args.items() if declared.get(key) is True}
     if given:
-        own = fields.table(plugin, "runtimeConfig") or {}
-        plugin["runtimeConfig"] = {**own, **given}
-    return plugin
-
-
-def first_config(network: NetworkList, index: int) -> Mapping[str, object]:
-    """Return what one plugin is told when the runtime injects nothing."""
-    return _own_config(network, index)
-
-
-def _own_config(network: NetworkList, index: int) -> dict[str, object]:
-    own = network.plugins[index]
-    injected = {"name", "cniversion", "prevresult"}
-    plugin = {key: value for key, value in own.items() if key.casefold() not in injected}
-    plugin["name"], plugin["cniVersion"] = network.name, network.cni_version
+        plugin["runtimeConfig"] = {**(fields.table(plugin, "runtimeConfig") or {}), **given}
     return plugin
 
 

@@ -59,8 +59,6 @@ def _is_last(place: int, progress: Progress) -> bool:
 def _config(place: int, progress: Progress) -> Mapping[str, object]:
     """Return what a plugin of the chain is told, with the result of the one before it."""
     network, before = progress.attachment.network, progress.result
-    if before is None and not progress.attachment.capabilities:
-        return lists.first_config(network, place)
     shown = None if before is None else versions.to_json(before, network.cni_version)
     return lists.plugin_config(
         network, place, prev_result=shown, capability_args=progress.attachment.capabilities
@@ -123,7 +121,7 @@ def _told(place: int, progress: Progress) -> _Told:
 
 @lru_cache(maxsize=256)
 def _told_to_all(network: NetworkList, place: int) -> _Told:
-    return _read(lists.first_config(network, place))
+    return _read(lists.plugin_config(network, place, prev_result=None, capability_args={}))
 
 
 def _read(config: Mapping[str, object]) -> _Told:

@@ -16,7 +16,7 @@ import msgspec
 
 from polypod.errors import DecodeError
 from polypod.kube import reading
-from polypod.kube.objects import Change, Item
+from polypod.kube.objects import CHANGES, Change, Item
 
 log = logging.getLogger("polypod.kube")
 MAX_OBJECT = 256 << 10
@@ -92,13 +92,12 @@ class Kept(Generic[Item]):
         change = reading.read(self._read_change, line, "an object")
         item = change.item
         key = item.namespace, item.name
-        if change.type in {"ADDED", "MODIFIED"}:
-            if self._items.get(key) != item:  # most changes are of what nobody here asks for
-                self._put(key, item)
-        elif change.type == "DELETED":
-            self._remove(key)
-        else:
+        if change.type not in CHANGES:
             return None
+        if change.type == "DELETED":
+            self._remove(key)
+        elif self._items.get(key) != item:  # most changes are of what nobody here asks for
+            self._put(key, item)
         return change.version
 
     def _put(self, key: Key, item: Item) -> None:

@@ -48,6 +48,10 @@ class _DefinitionEvent(msgspec.Struct):
     object: _DefinitionObject
 
 
+CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
+"""What a watch tells of objects; of anything else it tells under other types."""
+
+
 class Change(msgspec.Struct, Generic[Item], frozen=True):
     """What a watch told of an object."""
 

@@ -18,6 +18,7 @@ import msgspec
 from polypod.errors import ApiError, DecodeError, PolypodError, TryAgainError
 from polypod.kube import reading
 from polypod.kube.client import Backoff, Client, Query, TooLongError
+from polypod.kube.objects import CHANGES
 from polypod.kube.paged import Pages
 
 log = logging.getLogger("polypod.kube")
@@ -26,7 +27,6 @@ WATCH_S = 300
 SILENCE_S = WATCH_S + 30.0
 HASTY_S = 1.0
 GONE = 410
-CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 
 class _Event(msgspec.Struct):

@@ -25,6 +25,7 @@ class Where(StrEnum):
 
 
 HOST, SANDBOX = Where.HOST, Where.SANDBOX
+"""As names of their own for the kernel room: a member costs a search at each use."""
 
 
 class LinkQuery(msgspec.Struct, frozen=True):

@@ -29,10 +29,13 @@ class Checkpoints:
     def wrote(self) -> None:
         """Count a write, and see to it that a checkpoint comes in time; one caller at a time."""
         self._writes += 1
-        if self._writes < self._every or (self._thread is not None and self._thread.is_alive()):
+        is_under_way = self._thread is not None and self._thread.is_alive()
+        if self._database is None or self._writes < self._every or is_under_way:
             return
         self._writes = 0
-        self._thread = threading.Thread(target=self._carry_over, name="checkpoint", daemon=True)
+        self._thread = threading.Thread(
+            target=_carry_over, args=(self._database,), name="checkpoint", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -46,11 +49,10 @@ class Checkpoints:
         if self._thread is not None:
             self._thread.join()
 
-    def _carry_over(self) -> None:
-        if self._database is None:
-            return
-        with contextlib.suppress(sqlite3.Error):  # the writer's own will do
-            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+def _carry_over(database: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):  # the writer's own will do
+        database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _open(path: Path) -> sqlite3.Connection | None:

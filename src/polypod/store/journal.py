@@ -2,8 +2,8 @@
 
 synchronous=NORMAL survives a crash of the daemon without a disk flush per ADD; when the disk is
 waited for is checkpoints.py's subject, and what state the file may be found in journal_file.py's.
-Here are its rows. A removal that a full disk refuses
-is remembered in memory and made good with the next write: a DEL never waits for room.
+Here are its rows. A removal that a full disk refuses is remembered in memory and made good with
+the next write: a DEL never waits for room.
 """
 
 from __future__ import annotations
