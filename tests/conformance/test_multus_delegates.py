@@ -18,7 +18,7 @@ from polypod.errors import PolypodError
 from polypod.nad import definition as nad
 from polypod.nad import devices
 from polypod.store.networks import NetworkFiles
-from polypod.testing.node import Node
+from polypod.testing.node import CONFIG, Node
 
 # E: what an annotation and a definition make of a network.
 PCI = "0000:00:00.0"
@@ -220,8 +220,9 @@ def test_e22_the_journal_keeps_every_key(node: Node) -> None:
     for type_ in ("calico", "portmap"):
         node.foreign.add(type_, b'{"cniVersion":"0.3.1"}')
     pod = node.add_pod("test", "p")
+    ports = [{"hostPort": 80, "containerPort": 8080}]
 
-    node.add(pod)
+    node.add(pod, {**CONFIG, "runtimeConfig": {"portMappings": ports}})
     node.delete(pod)
 
     assert node.foreign.told("DEL") == ["portmap", "calico"]

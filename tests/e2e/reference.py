@@ -23,6 +23,8 @@ PACKAGES = (
     f"{PLUGINS[0]}/plugins/main/macvlan",
     f"{PLUGINS[0]}/plugins/main/ptp",
     f"{PLUGINS[0]}/plugins/ipam/host-local",
+    f"{PLUGINS[0]}/plugins/meta/bandwidth",
+    f"{PLUGINS[0]}/plugins/meta/portmap",
     f"{PLUGINS[0]}/plugins/meta/tuning",
 )
 META_PACKAGES = (f"{MULTUS[0]}/cmd/multus",)

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import msgspec
 
-from polypod.cni import fields, lists, remember, versions
+from polypod.cni import fields, idle, lists, remember, versions
 from polypod.cni.lists import NetworkList
 from polypod.engine import batch, foreign_turn
 from polypod.engine.attachment import built_in
@@ -70,7 +70,9 @@ def _foreign_add(
 ) -> None:
     if place == 0:
         _check_ifname(progress.attachment.ifname, namespaces)
-    progress.result = foreign_turn.add(type_, _config(place, progress), progress, doors)
+    config = _config(place, progress)
+    if progress.result is None or not idle.is_idle(config):
+        progress.result = foreign_turn.add(type_, config, progress, doors)
     if _is_last(place, progress):
         progress.finish(doors)
         doors.journal.put(progress.record)

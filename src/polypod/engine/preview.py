@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 from msgspec.structs import replace
 
-from polypod.cni import fields, lists
+from polypod.cni import fields, idle, lists
 from polypod.cni import request as cni_request
 from polypod.cni.request import Request
 from polypod.cni.result import Interface, Result
@@ -108,6 +108,9 @@ def _attachment(attachment: Attachment, namespaces: Namespaces, doors: Doors) ->
         config = lists.plugin_config(
             network, index, prev_result=None, capability_args=attachment.capabilities
         )
+        if index and idle.is_idle(config):
+            yield f"    plugin {fields.text(config, 'type')}: not run, it has nothing to do here"
+            continue
         prev = yield from _plugin(config, attachment, prev, namespaces, doors)
 
 
