@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from polypod.errors import RpcError
 from polypod.kube import grpc
-from polypod.kube.protobuf import parse, render, text
+from polypod.kube.protobuf import messages, parse, render, text
 
 SERVICE = "/runtime.v1.RuntimeService/"
 POD_IMAGE = "localhost/pod:1"
+OWN_PROCESSES = render((2, 1))
+"""NamespaceOption: process ids are the container's own, as the kubelet has it by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,12 @@ class Runtime:
         answer = parse(self._call("Version", b"", timeout_s=5))
         return f"{text(answer, 2)} {text(answer, 3)}"
 
+    def has_network(self) -> bool:
+        """Tell whether the runtime says that pods can have networks."""
+        status = parse(_bytes(parse(self._call("Status", b""))[1][-1]))
+        said = {text(one, 1): one.get(2, [0])[-1] for one in messages(status, 1)}
+        return said["NetworkReady"] == 1
+
     def run_pod(self, pod: PodName, *, timeout_s: float = 60) -> str:
         """Start a sandbox, networks included, and return its id."""
         answer = self._call("RunPodSandbox", render((1, self._config(pod))), timeout_s=timeout_s)
@@ -44,10 +54,10 @@ class Runtime:
         """Start the image's program in a sandbox and return the container's id."""
         config = render(
             (1, render((1, "main"))),
-            (2, render((1, POD_IMAGE))),
+            (2, render((1, POD_IMAGE), (18, POD_IMAGE))),  # resolved, and as the pod names it
             (3, "/pod"),
             (11, "main.log"),
-            (15, b""),
+            (15, render((2, render((3, OWN_PROCESSES))))),
         )
         answer = self._call(
             "CreateContainer", render((1, sandbox), (2, config), (3, self._config(pod)))
@@ -83,6 +93,13 @@ class Runtime:
         """Forget a sandbox."""
         self._call("RemovePodSandbox", render((1, sandbox)))
 
+    def end_pods(self) -> None:
+        """Stop and remove every pod that can be."""
+        for sandbox in self.sandboxes():
+            with contextlib.suppress(RpcError):
+                self.stop_pod(sandbox)
+                self.remove_pod(sandbox)
+
     def _config(self, pod: PodName) -> bytes:
         uid = pod.uid or f"uid-of-{pod.namespace}-{pod.name}"
         metadata = render((1, pod.name), (2, uid), (3, pod.namespace), (4, pod.attempt))
@@ -90,7 +107,7 @@ class Runtime:
             (1, metadata),
             (2, pod.name),
             (3, str(self.logs / pod.name)),
-            (8, render((1, self.cgroup))),
+            (8, render((1, self.cgroup), (2, render((1, OWN_PROCESSES))))),
         )
 
     def _call(self, method: str, message: bytes, *, timeout_s: float = 30) -> bytes:

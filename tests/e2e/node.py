@@ -20,7 +20,7 @@ from tests.e2e import image
 from tests.e2e.cri import POD_IMAGE, PodName, Runtime
 from tests.e2e.programs import Program, output
 
-from polypod.errors import PolypodError, RpcError
+from polypod.errors import PolypodError
 from polypod.store.journal import SqliteJournal
 
 CGROUP = "polypod-e2e-"
@@ -72,6 +72,9 @@ class Node:
             },
         )
 
+        self.programs = [self.daemon, self.containerd]
+        """Those whose logs are shown with a failure."""
+
     def _daemon_command(self) -> list[str]:
         root = self.root
         options = {
@@ -118,17 +121,10 @@ class Node:
     def stop(self) -> None:
         """End pods that a failed case left, both programs, and the cgroup the pods were in."""
         with contextlib.suppress(PolypodError):  # it may be the one that does not run
-            self.end_pods()
+            self.runtime.end_pods()
         self.containerd.stop()
         self.daemon.stop()
         sweep_cgroups()
-
-    def end_pods(self) -> None:
-        """Stop and remove every pod that can be."""
-        for sandbox in self.runtime.sandboxes():
-            with contextlib.suppress(RpcError):
-                self.runtime.stop_pod(sandbox)
-                self.runtime.remove_pod(sandbox)
 
     def ctr(self, *words: str) -> str:
         """Run containerd's own command line in the namespace of the CRI."""

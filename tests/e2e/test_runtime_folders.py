@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
 import pytest
-from tests.e2e.node import POLYPOD, Node, is_served
-from tests.e2e.programs import Program
+from tests.e2e.beside import daemon
+from tests.e2e.node import Node
 
 from polypod.kube import cri
 from polypod.kube.cri import CniFolders
@@ -17,21 +14,6 @@ def test_containerd_tells_its_folders(node: Node) -> None:
     assert cri.cni_folders(node.runtime.socket) == CniFolders(
         conf=node.root / "net.d", plugins=(node.root / "bin",)
     )
-
-
-@contextmanager
-def daemon(node: Node, name: str, *words: str) -> Generator[Program]:
-    """Run another daemon of its own state beside the node's."""
-    folder = node.root / name
-    folder.mkdir()
-    options = ("--socket", str(folder / "sock"), "--state", str(folder / "state"))
-    program = Program(name, [POLYPOD, "daemon", *options, *words], folder / "log")
-    program.start()
-    try:
-        program.wait_until(lambda: is_served(folder / "sock"), "serves")
-        yield program
-    finally:
-        program.stop()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from tests.e2e.cri import PodName
+from tests.e2e.cri import PodName, Runtime
 from tests.e2e.node import Node
 
 
@@ -23,14 +23,14 @@ class Link:
 class View:
     """What one container shows."""
 
-    node: Node
+    runtime: Runtime
     sandbox: str
     container: str
 
     def links(self) -> dict[str, Link]:
         """Return interfaces by name."""
         found: dict[str, Link] = {}
-        for line in self.node.runtime.execute(self.container, "/pod", "addresses").splitlines():
+        for line in self.runtime.execute(self.container, "/pod", "addresses").splitlines():
             name, mac, address = line.split()
             known = found.setdefault(name, Link(mac=mac, addresses=()))
             if ":" not in address:
@@ -40,7 +40,7 @@ class View:
 
     def file(self, path: str) -> str:
         """Return a file's text."""
-        return self.node.runtime.execute(self.container, "/pod", "show", path)
+        return self.runtime.execute(self.container, "/pod", "show", path)
 
     def default_routes(self) -> list[tuple[str, str]]:
         """Return interface and gateway of each default route."""
@@ -54,11 +54,12 @@ class View:
 
 
 @contextlib.contextmanager
-def running(node: Node, pod: PodName) -> Generator[View]:
-    """Start a pod with a container; stop and remove it at the end."""
-    sandbox = node.runtime.run_pod(pod)
+def running(node: Node, pod: PodName, *, by: Runtime | None = None) -> Generator[View]:
+    """Start a pod with a container, by containerd if nothing is said; end it at the end."""
+    runtime = by or node.runtime
+    sandbox = runtime.run_pod(pod)
     try:
-        yield View(node, sandbox, node.runtime.start_container(pod, sandbox))
+        yield View(runtime, sandbox, runtime.start_container(pod, sandbox))
     finally:
-        node.runtime.stop_pod(sandbox)
-        node.runtime.remove_pod(sandbox)
+        runtime.stop_pod(sandbox)
+        runtime.remove_pod(sandbox)

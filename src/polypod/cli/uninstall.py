@@ -20,6 +20,7 @@ from polypod.install.leaving import Folders, Found
 from polypod.install.platforms import PLATFORMS
 from polypod.install.values import Values
 from polypod.plan.record import Record
+from polypod.store.multus_cache import RUNTIME_RESULTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +105,9 @@ def uninstall(  # noqa: PLR0913 - one argument an option
     """Take Polypod off a node whose agent could not do so itself.
 
     An agent whose DaemonSet is deleted does this on its own. Only files of ours are removed, told
-    by their content: the CNI configuration, also where somebody renamed it, the shim and links to
-    it, a socket that is left. The runtime then reads the primary's configuration again. Called
-    once more, it finds nothing.
+    by their content: the CNI configuration, also where somebody renamed it, what the runtime kept
+    of our answers, the shim and links to it, a socket that is left. The runtime then reads the
+    primary's configuration again. Called once more, it finds nothing.
     """
     if context.invoked_subcommand is not None:
         return
@@ -116,6 +117,7 @@ def uninstall(  # noqa: PLR0913 - one argument an option
         shim=_below(root, shim_dir or known.cni_bin),
         socket=_below(root, str(socket)),
         state=_below(root, str(state)),
+        results=_below(root, str(RUNTIME_RESULTS)),
     )
     if detach and root != Path("/"):
         raise InvalidConfigError(

@@ -174,6 +174,7 @@ def node_files(options: Options, joined: Cluster | None = None) -> NodeFiles | N
     return NodeFiles(
         place_shim=place,
         remove_shim=remove,
+        forget=doors.multus_cache(options).forget_all_of_ours,
         folder=folder,
         conf=ConfFolder(folder),
         on_theft=joined.tell_theft if joined is not None else lambda _name: None,

@@ -32,6 +32,8 @@ class NodeFiles(msgspec.Struct, kw_only=True):
     place_shim: Callable[[], object]
     """Places the shim; one that is equal stays."""
     remove_shim: Callable[[], object]
+    forget: Callable[[], object]
+    """Removes what the runtime kept of our answers."""
     folder: Path
     conf: ConfFolder
     on_theft: Callable[[str], None] = msgspec.field(default=lambda _name: None)
@@ -67,12 +69,15 @@ class NodeFiles(msgspec.Struct, kw_only=True):
             self._changes.close()
 
     def withdraw(self) -> None:
-        """Take configuration and shim away: the node goes back to its primary.
+        """Take away configuration and shim, and what would have the runtime call the shim again.
+
+        The node goes back to its primary.
 
         Raises:
             PolypodError: a folder refuses.
         """
         self.conf.withdraw()
+        self.forget()
         self.remove_shim()
 
     def _keep(self, changes: Changes) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from polypod.cni import fields, lists, node
 from polypod.errors import PolypodError, StorageError
 from polypod.install import place
+from polypod.store.multus_cache import MultusCache
 
 STATE_FILES = ("journal.db", "lock")
 """What makes a folder known as a state folder of ours."""
@@ -30,6 +31,8 @@ class Folders:
     shim: Path
     socket: Path
     state: Path
+    results: Path
+    """Where the runtime keeps what plugins answered, and by which configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,8 @@ class Found:
     """What is there."""
 
     ours: tuple[Path, ...]
-    """To be removed, in this order: the configuration first, so that the runtime is free."""
+    """To be removed, in this order: the configuration first, so that the runtime is free, and the
+    shim after what would have the runtime call it again."""
     kept: tuple[Path, ...] = ()
     """Names of ours with somebody else's content."""
     next_configuration: str = ""
@@ -48,7 +52,8 @@ def find(folders: Folders, *, with_state: bool) -> Found:
     """Look for our files; `with_state` adds what only an uninstallation for good may take."""
     conf, strangers = _configurations(folders.conf)
     shim = place.look(folders.shim)
-    found = [*conf, *shim.ours, *_if_there(folders.socket)]
+    answers = MultusCache(folders.results / "none", folders.results).all_of_ours()
+    found = [*conf, *answers, *shim.ours, *_if_there(folders.socket)]
     if with_state:
         found += _state(folders.state)
     return Found(

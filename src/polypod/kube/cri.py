@@ -1,11 +1,13 @@
 """The container runtime's word on its CNI folders, asked at its CRI socket.
 
 containerd tells them in the verbose answer to Status; CRI-O does not, but shows its configuration
-to HTTP requests at the same socket. Nothing else is asked of a runtime.
+to HTTP requests at the same socket, also while its plugin, which may be us, lets its Status wait.
+Nothing else is asked of a runtime.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import tomllib
@@ -44,10 +46,17 @@ def cni_folders(path: Path, *, timeout_s: float = CALL_S) -> CniFolders:
     """
     from polypod.kube import grpc
 
-    answer = grpc.call(path, STATUS, protobuf.render((1, 1)), timeout_s=timeout_s, limit=MAX_BYTES)
+    verbose = protobuf.render((1, 1))
+    try:
+        answer = grpc.call(path, STATUS, verbose, timeout_s=timeout_s, limit=MAX_BYTES)
+    except TryAgainError:
+        with contextlib.suppress(PolypodError):
+            if (found := of_crio(_crio_config(path, timeout_s))).is_whole:
+                return found
+        raise
     found = of_status(answer)
     if not found.is_whole:
-        found = of_crio(_crio_config(path))
+        found = of_crio(_crio_config(path, timeout_s))
     if not found.is_whole:
         raise DecodeError(
             f"{path}: the runtime does not tell its CNI folders",
@@ -113,19 +122,19 @@ def _folder(value: object) -> Path | None:
 class _Connection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=CALL_S)
-        self._path = str(path)
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path, self._timeout_s = str(path), timeout_s
 
     def connect(self) -> None:
         """Open the socket."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(CALL_S)
+        self.sock.settimeout(self._timeout_s)
         self.sock.connect(self._path)
 
 
-def _crio_config(path: Path) -> bytes:
-    connection = _Connection(path)
+def _crio_config(path: Path, timeout_s: float = CALL_S) -> bytes:
+    connection = _Connection(path, timeout_s)
     try:
         connection.request("GET", "/config")
         answer = connection.getresponse()

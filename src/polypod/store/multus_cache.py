@@ -2,7 +2,7 @@
 
 Multus's folder has a file CONTAINER with the delegates in order, and
 results/NETWORK-CONTAINER-IFNAME with what libcni kept of each attachment. The runtime's own libcni
-kept what Multus answered it.
+kept what Multus answered it, or we.
 Which plugins are run with all that is the engine's business (takeover.py).
 """
 
@@ -72,6 +72,23 @@ class MultusCache:
             StorageError: the disk refused.
         """
         self._forget_answers(container_id, _OURS)
+
+    def forget_all_of_ours(self) -> None:
+        """Remove what the runtime kept of all our answers: it calls others from now on.
+
+        CRI-O ends a pod with the configuration that it kept, and a pod whose plugin is gone never.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        for path in self.all_of_ours():
+            self._remove(self._runtime_results, path.name)
+
+    def all_of_ours(self) -> tuple[Path, ...]:
+        """Return the files that `forget_all_of_ours` removes."""
+        names = _names(self._runtime_results)
+        found = (name for name in names if not _OURS.isdisjoint(self._types(name)))
+        return tuple(self._runtime_results / name for name in found)
 
     def _forget_answers(self, container_id: str, types: frozenset[str]) -> None:
         for name in _names(self._runtime_results):

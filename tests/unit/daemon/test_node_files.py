@@ -42,6 +42,7 @@ def files(tmp_path: Path, told: list[str]) -> NodeFiles:
     return NodeFiles(
         place_shim=lambda: told.append("placed"),
         remove_shim=lambda: told.append("removed"),
+        forget=lambda: told.append("forgotten"),
         folder=tmp_path,
         conf=ConfFolder(tmp_path),
         on_theft=told.append,
@@ -109,7 +110,7 @@ def test_a_withdrawal_leaves_the_primary_alone(
     files.withdraw()
 
     assert [path.name for path in tmp_path.iterdir()] == [PRIMARY]
-    assert told[-1] == "removed"
+    assert told[-2:] == ["forgotten", "removed"]
 
 
 def test_an_equal_file_is_not_written_again(files: NodeFiles, tmp_path: Path) -> None:

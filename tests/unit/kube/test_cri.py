@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import tempfile
 from collections.abc import Generator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingUnixStreamServer
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 from tests.grpc_server import GrpcServer
 
-from polypod.errors import DecodeError, PolypodError
+from polypod.errors import DecodeError, PolypodError, TryAgainError
 from polypod.kube import cri
 from polypod.kube.cri import CniFolders
 from polypod.kube.protobuf import render
@@ -26,13 +28,18 @@ LOADED = {
     "Prefix": "eth",
     "Networks": [],
 }
-CRIO = b"""
-[crio]
-root = "/var/lib/containers/storage"
-[crio.network]
-network_dir = "/etc/cni/net.d/"
-plugin_dirs = ["/opt/cni/bin/", "/usr/libexec/cni/"]
+CRIO = b"""[crio]
+  root = "/var/lib/containers/storage"
+  [crio.network]
+    network_dir = "/etc/cni/net.d/"
+    plugin_dirs = ["/opt/cni/bin/", "/usr/libexec/cni/"]
+  [crio.metrics]
+    enable_metrics = false
 """
+"""As CRI-O 1.34 answers, shortened."""
+CRIOS_STATUS: dict[str, Any] = {
+    "config": {"sandboxImage": "registry.k8s.io/pause:3.10", "crio": {"Conmon": "/usr/bin/conmon"}}
+}
 
 
 def status(**info: object) -> bytes:
@@ -77,7 +84,7 @@ def test_containerds_settings_serve_too(cni: dict[str, Any], plugins: tuple[Path
     "info",
     [
         {},
-        {"config": '{"sandboxImage":"pause"}'},
+        CRIOS_STATUS,
         {"cniconfig": "junk", "config": "[]"},
         {"cniconfig": {"PluginConfDir": 7, "PluginDirs": "/opt"}},
         {"cniconfig": {"PluginConfDir": "net.d", "PluginDirs": ["bin", None, "/a\0b"]}},
@@ -123,13 +130,24 @@ def test_a_runtime_that_tells_nothing_and_serves_no_configuration_is_an_error(pl
 
 
 class _Crio(BaseHTTPRequestHandler):
-    """The HTTP face of CRI-O's socket."""
+    """CRI-O's socket: it answers HTTP/1, and gRPC not while it waits for its plugin."""
+
+    def handle(self) -> None:
+        if self.connection.recv(3, socket.MSG_PEEK) == b"PRI":
+            self.connection.recv(1 << 16)
+            self.connection.recv(1)  # until the caller hangs up
+        else:
+            super().handle()
 
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/config" else 404)
+        told = self.config()
+        self.send_response(200 if told and self.path == "/config" else 404)
         self.send_header("Content-Type", "application/toml")
         self.end_headers()
-        self.wfile.write(CRIO)
+        self.wfile.write(told)
+
+    def config(self) -> bytes:
+        return CRIO
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - inherited name
         del format, args
@@ -138,13 +156,49 @@ class _Crio(BaseHTTPRequestHandler):
         return "unix"
 
 
-def test_crios_configuration_is_read_over_its_socket(place: Path) -> None:
-    with ThreadingUnixStreamServer(str(place), _Crio) as server:
+class _NoCrio(_Crio):
+    def config(self) -> bytes:
+        return b""
+
+
+class _Junk(_Crio):
+    def config(self) -> bytes:
+        return b"="
+
+
+@contextmanager
+def serving(place: Path, handler: type[_Crio]) -> Generator[None]:
+    with ThreadingUnixStreamServer(str(place), handler) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join(5)
 
-        content = cri._crio_config(place)
 
-        server.shutdown()
-        thread.join(5)
-    assert content == CRIO
+def test_crios_configuration_is_read_over_its_socket(place: Path) -> None:
+    with serving(place, _Crio):
+        assert cri._crio_config(place) == CRIO
+
+
+def test_crio_tells_its_folders_while_its_status_waits_for_its_plugin(place: Path) -> None:
+    with serving(place, _Crio):
+        assert cri.cni_folders(place, timeout_s=0.1) == cri.of_crio(CRIO)
+
+
+@pytest.mark.parametrize("handler", [_NoCrio, _Junk])
+def test_a_status_that_waits_is_the_cause_where_no_configuration_tells(
+    place: Path, handler: type[_Crio]
+) -> None:
+    with (
+        serving(place, handler),
+        pytest.raises(TryAgainError, match=r"/runtime\.v1\.RuntimeService/Status: "),
+    ):
+        cri.cni_folders(place, timeout_s=0.1)
+
+
+def test_a_socket_that_is_not_there_is_an_error_of_the_status(place: Path) -> None:
+    with pytest.raises(TryAgainError, match="Status: No such file or directory"):
+        cri.cni_folders(place)
