@@ -29,7 +29,7 @@ from polypod.daemon.tombstones import Tombstones
 from polypod.daemon.verbs import Answer
 from polypod.daemon.watch import WatchedJournal
 from polypod.daemon.wire import WireRequest
-from polypod.engine.doors import Doors
+from polypod.engine.doors import Doors, Foreign
 from polypod.errors import PolypodError, UnknownContainerError
 from polypod.ipam import IPAM
 
@@ -86,7 +86,7 @@ class Service:
         with bound(**_who(asked)):
             if not verbs.is_by_name(asked):
                 self._tombstones.bury(asked.container_id, asked.started)
-            done = self._carry_out(asked, self._doors)
+            done = self._carry_out(asked, self._doors.foreign)
             report(done, self._metrics)
         return done.answer.code == 0
 
@@ -117,16 +117,17 @@ class Service:
                     log.info("request.abandoned %s", shown(verb=asked.command))
                     return
                 foreign = ShimForeign(connection, self._doors.foreign)
-                done = self._carry_out(asked, replace(self._doors, foreign=foreign))
+                done = self._carry_out(asked, foreign)
                 self._deliver(connection, asked, done.answer)
                 report(done, self._metrics)
         finally:
             _close(connection, asked)
 
-    def _carry_out(self, asked: WireRequest, doors: Doors) -> Done:
+    def _carry_out(self, asked: WireRequest, foreign: Foreign) -> Done:
         begun = time.monotonic()
-        journal = WatchedJournal(doors.journal)
-        answer = self._overtaken(asked) or verbs.answer(asked, replace(doors, journal=journal))
+        journal = WatchedJournal(self._doors.journal)
+        doors = replace(self._doors, journal=journal, foreign=foreign)
+        answer = self._overtaken(asked) or verbs.answer(asked, doors)
         seconds = time.monotonic() - begun
         return Done(asked=asked, answer=answer, journal=journal, seconds=seconds)
 
@@ -157,7 +158,7 @@ class Service:
         undo = msgspec.structs.replace(
             asked, environment={**asked.environment, "CNI_COMMAND": "DEL"}
         )
-        undone = self._carry_out(undo, self._doors)
+        undone = self._carry_out(undo, self._doors.foreign)
         log.warning("answer.undone %s", shown(slug=undone.answer.slug))
 
     def _refuse(self, connection: socket.socket, error: PolypodError) -> None:
