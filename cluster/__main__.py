@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from cluster import build, life, processes
+from cluster import build, jobs, life, processes
 from cluster.place import Place, here
 
 PROGRAMS = (
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="./dev cluster", description=__doc__)
     verbs = options.add_subparsers(dest="verb", required=True)
     built = verbs.add_parser("build", help="build the programs from their Go modules (once)")
-    built.add_argument("what", nargs="*", choices=[[], *build.JOBS], help="default: what up needs")
+    built.add_argument("what", nargs="*", choices=[[], *jobs.JOBS], help="default: what up needs")
     started = verbs.add_parser("up", help="start it, and wait for a Ready node")
     started.add_argument("--control-plane", action="store_true", help="only etcd and API server")
     verbs.add_parser("down", help="stop it and leave nothing")
@@ -45,7 +45,7 @@ def main(words: list[str]) -> int:
 def _run(chosen: argparse.Namespace, place: Place) -> int:
     if chosen.verb == "build":
         for name in chosen.what or ("plugins", "kubernetes"):
-            build.build(build.JOBS[name]())
+            build.build(jobs.JOBS[name]())
     elif chosen.verb == "up":
         begin = time.monotonic()
         life.up(place, with_node=not chosen.control_plane)

@@ -1,18 +1,16 @@
-"""Builds the cluster's programs from their Go modules, each once: the cache outlives checkouts.
-
-On two cores Kubernetes takes 7 minutes, the reference plugins 15 seconds.
-"""
+"""Builds programs from their Go modules, each once: the cache outlives checkouts."""
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +34,11 @@ class Job:
     stamp: str = ""
     """Extra linker flags."""
     replaces: tuple[tuple[str, str], ...] = ()
-    """Modules that a main module keeps in folders of its own, and the release to take instead."""
+    """Modules that come in another release than the main module says, and that release."""
+    files: tuple[str, ...] = ()
+    """Files of the first module to keep beside the programs."""
+    has_c: bool = False
+    """Whether parts are in C: they are compiled as the shim is, and linked statically."""
 
     @property
     def programs(self) -> tuple[Path, ...]:
@@ -46,7 +48,8 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Tell whether everything is in the cache."""
-        return all(program.exists() for program in self.programs)
+        kept = [self.folder / Path(name).name for name in self.files]
+        return all(path.exists() for path in (*self.programs, *kept))
 
 
 def go() -> str:
@@ -67,100 +70,6 @@ def go() -> str:
     return found
 
 
-def kubernetes() -> Job:
-    """Return the job that builds the control plane and the node's programs."""
-    release = f"v{versions.KUBERNETES}"
-    module = "k8s.io/kubernetes"
-    _, minor, patch = versions.KUBERNETES.split(".")
-    version = "k8s.io/component-base/version"
-    flags = {"gitVersion": release, "gitMajor": "1", "gitMinor": minor}
-    return Job(
-        folder=versions.kubernetes(),
-        requires=((module, release),),
-        packages=tuple(f"{module}/cmd/{command}" for command in versions.COMMANDS),
-        stamp=" ".join(f"-X {version}.{name}={value}" for name, value in flags.items()),
-        replaces=()
-        if _is_built(versions.kubernetes(), versions.COMMANDS)
-        else _staging(module, release, f"v0.{minor}.{patch}"),
-    )
-
-
-def reference_plugins() -> Job:
-    """Return the job that builds the plugins that ours are compared with."""
-    module = "github.com/containernetworking/plugins"
-    return Job(
-        folder=versions.reference_plugins(),
-        requires=((module, f"v{versions.PLUGINS}"),),
-        packages=tuple(
-            f"{module}/plugins/{kind}/{name}"
-            for kind, names in versions.REFERENCE.items()
-            for name in names
-        ),
-    )
-
-
-def cnitool() -> Job:
-    """Return the job that builds the specification's own caller."""
-    module = "github.com/containernetworking/cni"
-    return Job(
-        folder=versions.tools(),
-        requires=((module, f"v{versions.CNI}"),),
-        packages=(f"{module}/cnitool",),
-    )
-
-
-def helm() -> Job:
-    """Return the job that builds Helm."""
-    module = "helm.sh/helm/v4"
-    return Job(
-        folder=versions.tools(),
-        requires=((module, f"v{versions.HELM}"),),
-        packages=(f"{module}/cmd/helm",),
-    )
-
-
-def containerd() -> Job:
-    """Return the job that builds a containerd that has NRI."""
-    module = "github.com/containerd/containerd/v2"
-    commands = ("containerd", "containerd-shim-runc-v2", "ctr")
-    return Job(
-        folder=versions.containerd(),
-        requires=((module, f"v{versions.CONTAINERD}"),),
-        packages=tuple(f"{module}/cmd/{command}" for command in commands),
-    )
-
-
-def multus() -> Job:
-    """Return the job that builds the reference meta-plugin, thin."""
-    module = "gopkg.in/k8snetworkplumbingwg/multus-cni.v4"
-    return Job(
-        folder=versions.multus(),
-        requires=((module, f"v{versions.MULTUS}"),),
-        packages=(f"{module}/cmd/multus",),
-    )
-
-
-def multus_thick() -> Job:
-    """Return the job that builds the reference meta-plugin's daemon, and what the runtime calls."""
-    module = "gopkg.in/k8snetworkplumbingwg/multus-cni.v4"
-    return Job(
-        folder=versions.multus(),
-        requires=((module, f"v{versions.MULTUS}"),),
-        packages=(f"{module}/cmd/multus-daemon", f"{module}/cmd/multus-shim"),
-    )
-
-
-JOBS = {
-    "kubernetes": kubernetes,
-    "plugins": reference_plugins,
-    "cnitool": cnitool,
-    "helm": helm,
-    "containerd": containerd,
-    "multus": multus,
-    "multus-thick": multus_thick,
-}
-
-
 def build(job: Job) -> None:
     """Build a job's programs unless they are there.
 
@@ -174,26 +83,27 @@ def build(job: Job) -> None:
     with tempfile.TemporaryDirectory(prefix="polypod-build-") as folder:
         work = Path(folder)
         _write_module(work, job)
-        _run([command, "mod", "tidy"], work)
-        flags = f"-s -w {job.stamp}".strip()
+        # -e: what a package's part for another system lacks is no matter; the build tells ours.
+        _run([command, "mod", "tidy", "-e"], work)
+        static = "-extldflags -static" if job.has_c else ""
+        flags = f"-s -w {static} {job.stamp}".strip()
         fresh = work / "out"
         fresh.mkdir()
         _run(
             [command, "build", "-trimpath", "-ldflags", flags, "-o", f"{fresh}/", *job.packages],
             work,
+            _compiler() if job.has_c else {},
         )
+        for name in job.files:
+            shutil.copyfile(_module(command, work, job) / name, fresh / Path(name).name)
         job.folder.mkdir(parents=True, exist_ok=True)
-        for program in fresh.iterdir():
-            placed = job.folder / f".{program.name}.new"
-            shutil.copy2(program, placed)
-            placed.replace(job.folder / program.name)
+        for made in fresh.iterdir():
+            placed = job.folder / f".{made.name}.new"
+            shutil.copy2(made, placed)
+            placed.replace(job.folder / made.name)
 
 
-def _is_built(folder: Path, names: Sequence[str]) -> bool:
-    return all((folder / name).exists() for name in names)
-
-
-def _staging(module: str, release: str, published: str) -> tuple[tuple[str, str], ...]:
+def staging(module: str, release: str, published: str) -> tuple[tuple[str, str], ...]:
     """Return the modules that live in the main module's tree, at their published release."""
     with tempfile.TemporaryDirectory(prefix="polypod-build-") as folder:
         told = _run([go(), "mod", "download", "-json", f"{module}@{release}"], Path(folder))
@@ -211,11 +121,24 @@ def _write_module(work: Path, job: Job) -> None:
     (work / "tools.go").write_text(f"//go:build tools\n\npackage build\n\n{imports}\n", "utf-8")
 
 
-def _run(command: list[str], folder: Path) -> str:
+def _module(command: str, work: Path, job: Job) -> Path:
+    """Return where Go keeps the first module's files."""
+    (name, _), *_ = job.requires
+    return Path(_run([command, "list", "-m", "-f", "{{.Dir}}", name], work).strip())
+
+
+def _compiler() -> dict[str, str]:
+    """Return what has Go compile C by the locked compiler, for this machine without its libc."""
+    target = f"{platform.machine()}-linux-musl"
+    return {"CGO_ENABLED": "1", "CC": f"{sys.executable} -m ziglang cc -target {target}"}
+
+
+def _run(command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> str:
     environment = os.environ | {
         "CGO_ENABLED": "0",
         "GOFLAGS": "-mod=mod",
         "GOTOOLCHAIN": "local",
+        **(more or {}),
     }
     ran = subprocess.run(
         command,

@@ -57,7 +57,7 @@ def write(image: Image, target: Path) -> None:
         "schemaVersion": 2,
         "mediaType": f"{KIND}.manifest.v1+json",
         "config": _blob(blobs, f"{KIND}.config.v1+json", _json(config)),
-        "layers": [_blob(blobs, f"{KIND}.layer.v1.tar+gzip", gzip.compress(layer, mtime=0))],
+        "layers": [_blob(blobs, f"{KIND}.layer.v1.tar+gzip", gzip.compress(layer, 1, mtime=0))],
     }
     entry = _blob(blobs, f"{KIND}.manifest.v1+json", _json(manifest))
     entry["annotations"] = {"io.containerd.image.name": image.name}

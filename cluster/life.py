@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cluster import build, control_plane, node, pki, processes, versions
+from cluster import build, control_plane, jobs, node, pki, processes, versions
 from cluster.place import NODE_ADDRESS, Place, first
 
 NEEDED = ("etcd", "containerd", "runc", "ctr", "ip", "nft", "iptables", "openssl", "nsenter")
@@ -28,7 +28,7 @@ def check_tools() -> None:
 def make_programs() -> None:
     """Build what is not in the cache."""
     for name in ("plugins", "kubernetes"):
-        build.build(build.JOBS[name]())
+        build.build(jobs.JOBS[name]())
 
 
 def up(place: Place, *, with_node: bool = True) -> None:

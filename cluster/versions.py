@@ -14,6 +14,9 @@ CNI = "1.3.1"
 HELM = "4.3.1"
 CONTAINERD = "2.4.2"
 MULTUS = "4.3.0"
+FLANNEL = "0.28.10"
+FLANNEL_PLUGIN = "0.9.1"
+"""The last release of the reference plugins that has it."""
 NEEDS_GO = (1, 26)
 
 COMMANDS = (
@@ -63,3 +66,13 @@ def containerd() -> Path:
 def multus() -> Path:
     """Return the folder of the reference meta-plugin's programs."""
     return cache() / f"multus-{MULTUS}"
+
+
+def flannel() -> Path:
+    """Return the folder of Flannel's programs and its manifest."""
+    return cache() / f"flannel-{FLANNEL}"
+
+
+def flannel_plugin() -> Path:
+    """Return the folder of the plugin that Flannel's configuration names."""
+    return cache() / f"flannel-plugin-{FLANNEL_PLUGIN}-cni-{CNI}"

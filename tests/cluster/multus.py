@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cluster import build, images, node, pki, versions
+from cluster import build, images, jobs, node, pki, versions
 from cluster.place import Place
 from tests.cluster.kube import Kube, Object, soon
 
@@ -37,7 +37,7 @@ def written_out(kube: Kube, place: Place) -> None:
 
 def thick(kube: Kube, place: Place) -> None:
     """Install the daemon as its own manifests do; the primary is the node's file."""
-    build.build(build.multus_thick())
+    build.build(jobs.multus_thick())
     shutil.copy2(versions.multus() / "multus-shim", place.cni_bin / "multus-shim")
     programs = place.root / "multus"
     programs.mkdir(exist_ok=True)
@@ -68,7 +68,7 @@ def results() -> list[str]:
 
 
 def _thin(kube: Kube, place: Place, primary: dict[str, object]) -> None:
-    build.build(build.multus())
+    build.build(jobs.multus())
     kube.apply(crd())
     shutil.copy2(versions.multus() / "multus", place.cni_bin / "multus")
     config = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster import build, versions
+from cluster import build, jobs, versions
 
 from polypod.install.platforms import PLATFORMS
 
@@ -19,7 +19,7 @@ NOT_A_CHARTS = {"Namespace", "CustomResourceDefinition"}
 
 
 def helm(*words: str) -> str:
-    build.build(build.helm())
+    build.build(jobs.helm())
     command = [str(versions.tools() / "helm"), *words]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

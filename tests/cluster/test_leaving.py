@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cluster import build, life, processes
+from cluster import build, jobs, life, processes
 from cluster.place import NODE, Place
 from tests.cluster import agent, sandboxes
 from tests.cluster.kube import Kube, bridge, deployment, pod, soon
@@ -85,7 +85,7 @@ def repair(kube: Kube) -> None:
 def helm(kube: Kube, installed: None, taken_away: None, tmp_path: Path) -> Helm:
     """Take the plain installation away, and render the chart."""
     del installed, taken_away
-    build.build(build.helm())
+    build.build(jobs.helm())
     agent.uninstall(kube)
     wait_gone(kube.place)
     agent.polypod("install", "render", "--form", "helm", "--out", str(tmp_path))
