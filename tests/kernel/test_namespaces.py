@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tests.kernel.world import World, new_namespace, run
@@ -16,8 +18,9 @@ from tests.kernel.world import World, new_namespace, run
 from polypod.engine import undo
 from polypod.engine.doors import Caller
 from polypod.errors import InvalidNetnsError, PolypodError
-from polypod.kernel import netns
+from polypod.kernel import home, netns
 from polypod.kernel.door import KernelDoor
+from polypod.kernel.netlink import Rtnetlink
 from polypod.plan import ops
 from polypod.plan.facts import AddressesQuery, LinkQuery, SysctlQuery, Where
 from polypod.plan.ops import Identity, RouteSpec, SysctlSpec
@@ -193,17 +196,17 @@ def test_visits_that_fail_leave_no_descriptor_open(world: World) -> None:
 
 
 def test_a_thousand_ways_in_lead_back(capsys: pytest.CaptureFixture[str]) -> None:
-    fd, home = new_namespace(), netns.open_own()
+    fd, own = new_namespace(), netns.open_own()
     began = time.monotonic()
 
     for _ in range(CYCLES):
-        with netns.inside(fd, home):
+        with netns.inside(fd, own):
             pass
     took_s = time.monotonic() - began
 
     here = netns.open_own()
-    assert netns.is_same(home, here) and not netns.is_same(home, fd)
-    for opened in (fd, home, here):
+    assert netns.is_same(own, here) and not netns.is_same(own, fd)
+    for opened in (fd, own, here):
         os.close(opened)
     told(capsys, f"{took_s / CYCLES * 1e6:.1f} µs for there and back")
 
@@ -253,3 +256,21 @@ def test_a_pod_with_a_user_namespace_of_its_own_is_served(world: World, foreign_
     assert addresses >= {"10.1.2.3/24", "fd00:1::3/64"}
     assert facts.sysctl(SANDBOX, forwarding) == "1"
     assert gone.link(SANDBOX, "net1") is None
+
+
+def test_a_home_that_is_garbage_closes_what_it_has_before_that_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Garbage that refers to itself goes oldest first: a socket that is older than its home."""
+    made = [Rtnetlink()]
+    number = made[0].fileno()
+    monkeypatch.setattr(home, "Rtnetlink", made.pop)
+    ring: list[object] = [home.Home()]
+    ring.append(ring)
+    cast("home.Home", ring[0]).socket()
+
+    del ring
+    gc.collect()  # what is not closed by then is said, and a failure
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
+from collections.abc import Iterable
 
 from polypod.kernel import netns
 from polypod.kernel.netlink import Rtnetlink
@@ -25,12 +27,8 @@ class Home:
         self.fd = netns.open_own()
         self._thread = _Thread()
         self._sockets: list[Rtnetlink] = []
-
-    def __del__(self) -> None:
-        """Close it, and every thread's socket."""
-        for socket in self._sockets:
-            socket.close()
-        os.close(self.fd)
+        # Not __del__: of garbage that refers to itself, the sockets might be the first to go.
+        weakref.finalize(self, _close, self.fd, self._sockets)
 
     def socket(self) -> Rtnetlink:
         """Return the calling thread's own socket; what nobody waits for any more it passes over."""
@@ -38,3 +36,10 @@ class Home:
             self._thread.socket = Rtnetlink()
             self._sockets.append(self._thread.socket)
         return self._thread.socket
+
+
+def _close(fd: int, sockets: Iterable[Rtnetlink]) -> None:
+    """Close a namespace that nobody has any more, and every thread's socket."""
+    for socket in sockets:
+        socket.close()
+    os.close(fd)

@@ -44,6 +44,8 @@ class Api(Protocol):
     token: str
     requests: list[str]
     fail_next: list[int]
+    epoch: int
+    """How often all watches were ended."""
 
     def get(self, collection: str, namespace: str, name: str) -> Table | None:
         """Return an object."""
@@ -57,8 +59,8 @@ class Api(Protocol):
         """Refuse a watch from a version that is forgotten."""
         ...
 
-    def watch(self, collection: str, query: dict[str, str]) -> Iterator[Table]:
-        """Yield events."""
+    def watch(self, collection: str, query: dict[str, str], epoch: int) -> Iterator[Table]:
+        """Yield events, until the epoch in which the watch was asked for is over."""
         ...
 
     def patch_status(self, namespace: str, name: str, change: Table) -> Table:
@@ -90,6 +92,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 60
+    _epoch = 0
     single: ClassVar[dict[str, str]] = {
         "pods": PODS,
         "events": EVENTS,
@@ -128,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
         if "watch" not in query:
             return self._api.list(collection, query)
         self._api.check_version(query)
-        self._stream(self._api.watch(collection, query))
+        self._stream(self._api.watch(collection, query, self._epoch))
         return None
 
     def _patch(self, change: Table) -> Table:
@@ -147,6 +150,7 @@ class Handler(BaseHTTPRequestHandler):
         return cast("Table", json.loads(self.rfile.read(size)))
 
     def _answer(self, act: Callable[[], Table | None]) -> None:
+        self._epoch = self._api.epoch  # whoever sees the request may end its watch at once
         self._api.requests.append(f"{self.command} {self.path}")
         try:
             if self._api.token and self.headers.get("Authorization") != f"Bearer {self._api.token}":

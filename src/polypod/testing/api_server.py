@@ -50,7 +50,8 @@ class FakeApiServer:
         self._oldest = 0
         self._history: list[tuple[int, str, str, Table]] = []
         self._change = threading.Condition()
-        self._epoch = 0
+        self.epoch = 0
+        """How often all watches were ended."""
         self._is_closed = False
         self._server = HttpServer(self)
         self._thread = threading.Thread(
@@ -119,7 +120,7 @@ class FakeApiServer:
     def end_watches(self) -> None:
         """End every watch, as a server that restarts does."""
         with self._change:
-            self._epoch += 1
+            self.epoch += 1
             self._change.notify_all()
 
     # The API, as requests reach it.
@@ -146,23 +147,20 @@ class FakeApiServer:
         if seen < self._oldest:
             raise RefusedError(410, "Expired", f"too old resource version: {seen}")
 
-    def watch(self, collection: str, query: dict[str, str]) -> Iterator[Table]:
+    def watch(self, collection: str, query: dict[str, str], epoch: int) -> Iterator[Table]:
         """Yield events until the time-out, the end of watches, or an expired version."""
-        seen, epoch = int(query.get("resourceVersion") or 0), self._epoch
+        seen = int(query.get("resourceVersion") or 0)
         left_s = float(query.get("timeoutSeconds", "300"))
         while True:
             with self._change:
+                if self._is_closed or self.epoch != epoch:  # later changes are the next watch's
+                    return
                 if self._oldest > seen:  # also when that came about before this watch began
                     yield {"type": "ERROR", "object": status(410, "Expired", "compacted")}
                     return
                 events = [e for e in self._history if e[0] > seen and e[2] == collection]
-                if self._is_closed:
-                    return
                 if not events:
-                    is_woken = self._change.wait(left_s)
-                    if self._epoch != epoch:
-                        return
-                    if not is_woken:
+                    if not self._change.wait(left_s):
                         yield _bookmark(self._version)
                         return
                     continue
