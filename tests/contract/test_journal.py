@@ -125,17 +125,22 @@ def test_several_are_put_and_removed_together(journal: Journal) -> None:
     assert journal.all() == ()
 
 
-def test_a_pod_is_known_while_one_of_its_containers_has_a_record(journal: Journal) -> None:
+def test_a_pod_is_known_while_another_of_its_containers_has_a_record(journal: Journal) -> None:
     old = msgspec.structs.replace(record("old", "net1", 1), pod_namespace="ns", pod_name="p")
     new = msgspec.structs.replace(record("new", "net1", 1), pod_namespace="ns", pod_name="p")
     journal.put(old, new)
 
+    with_both = [
+        journal.has_pod(namespace, name, besides="old")
+        for namespace, name in (("ns", "p"), ("ns", "q"), ("", "p"))
+    ]
     journal.remove(old)
-    with_one = [journal.has_pod("ns", "p"), journal.has_pod("ns", "q"), journal.has_pod("", "p")]
+    with_one = [journal.has_pod("ns", "p", besides=name) for name in ("old", "new")]
     journal.remove(new)
 
-    assert with_one == [True, False, False]
-    assert not journal.has_pod("ns", "p")
+    assert with_both == [True, False, False]
+    assert with_one == [True, False]
+    assert not journal.has_pod("ns", "p", besides="")
 
 
 def test_threads_at_once_lose_nothing(journal: Journal) -> None:

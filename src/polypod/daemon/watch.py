@@ -39,9 +39,9 @@ class WatchedJournal:
             if self._made.pop(_key(record), None) is None:
                 self._removed[_key(record)] = record
 
-    def has_pod(self, namespace: str, name: str) -> bool:
-        """Tell whether a container of this pod has a record."""
-        return self._journal.has_pod(namespace, name)
+    def has_pod(self, namespace: str, name: str, *, besides: str) -> bool:
+        """Tell whether a container of this pod has a record, other than the one `besides`."""
+        return self._journal.has_pod(namespace, name, besides=besides)
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
         """Return a container's records in order of position."""

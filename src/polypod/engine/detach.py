@@ -22,19 +22,22 @@ def detach(request: Request, caller: Caller, doors: Doors) -> None:
 
 
 def release(records: tuple[Record, ...], caller: Caller, doors: Doors) -> None:
-    """Undo records and withdraw their pods' status.
+    """Withdraw the status of a container's pod, unless another one has it, and undo its records.
+
+    The status goes first: once no record tells of it, nobody would know that it is left.
 
     Raises:
         PolypodError: the first thing that could not be undone, with the others as notes.
     """
     if not records:
         return
+    for namespace, name in {(record.pod_namespace, record.pod_name) for record in records}:
+        container = records[0].container_id
+        if namespace and name and not doors.journal.has_pod(namespace, name, besides=container):
+            doors.status.remove(namespace, name)
     faults = undo.records(records, caller, doors)
     if faults:
         raise _one_error(faults)
-    for namespace, name in {(record.pod_namespace, record.pod_name) for record in records}:
-        if namespace and name and not doors.journal.has_pod(namespace, name):
-            doors.status.remove(namespace, name)
 
 
 def _one_error(faults: list[PolypodError]) -> PolypodError:

@@ -97,8 +97,8 @@ class Journal(Protocol):
         """Return a container's records in order of position."""
         ...
 
-    def has_pod(self, namespace: str, name: str) -> bool:
-        """Tell whether a container of this pod has a record."""
+    def has_pod(self, namespace: str, name: str, *, besides: str) -> bool:
+        """Tell whether a container of this pod has a record, other than the one `besides`."""
         ...
 
     def all(self) -> tuple[Record, ...]:

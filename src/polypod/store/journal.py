@@ -97,10 +97,13 @@ class SqliteJournal:
                 return
             self._make_good()
 
-    def has_pod(self, namespace: str, name: str) -> bool:
-        """Tell whether a container of this pod has a record."""
+    def has_pod(self, namespace: str, name: str, *, besides: str) -> bool:
+        """Tell whether a container of this pod has a record, other than the one `besides`."""
         with self._lock:
-            return (namespace, name) in self._pods.values()
+            return any(
+                pod == (namespace, name) and container != besides
+                for (container, *_), pod in self._pods.items()
+            )
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
         """Return a container's records in order of position.

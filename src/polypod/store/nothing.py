@@ -19,9 +19,9 @@ class NoJournal:
         del container_id
         return ()
 
-    def has_pod(self, namespace: str, name: str) -> bool:
+    def has_pod(self, namespace: str, name: str, *, besides: str) -> bool:
         """Know of no pod."""
-        del namespace, name
+        del namespace, name, besides
         return False
 
     def all(self) -> tuple[Record, ...]:

@@ -48,9 +48,12 @@ class FakeJournal:
             for record in records:
                 self._records.pop(_record_key(record), None)
 
-    def has_pod(self, namespace: str, name: str) -> bool:
-        """Tell whether a container of this pod has a record."""
-        return any((r.pod_namespace, r.pod_name) == (namespace, name) for r in self.all())
+    def has_pod(self, namespace: str, name: str, *, besides: str) -> bool:
+        """Tell whether a container of this pod has a record, other than the one `besides`."""
+        return any(
+            (r.pod_namespace, r.pod_name) == (namespace, name) and r.container_id != besides
+            for r in self.all()
+        )
 
     def of_container(self, container_id: str) -> tuple[Record, ...]:
         """Return a container's records in order of position."""

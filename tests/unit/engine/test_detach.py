@@ -13,6 +13,7 @@ from polypod.errors import ForeignError, PluginError
 from polypod.plan import ops
 from polypod.plan.facts import Link
 from polypod.plan.foreign import ForeignCall
+from polypod.plan.record import Record
 from polypod.testing.node import Node, Sandbox
 
 ALL = "tuned,br,fixed,other"
@@ -45,6 +46,30 @@ def test_everything_goes_and_what_is_shared_stays(node: Node) -> None:
 
     assert is_empty(node, pod)
     assert node.foreign.told("DEL") == ["vendor"]
+
+
+class _Killed(BaseException):
+    """Stands for `kill -9`: nothing of ours handles it."""
+
+
+def test_a_kill_after_the_last_record_went_leaves_no_status(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = added(node)
+    remove = node.journal.remove
+
+    def remove_and_die(*records: Record) -> None:
+        remove(*records)
+        if not node.journal.all():
+            raise _Killed
+
+    monkeypatch.setattr(node.journal, "remove", remove_and_die)
+    with pytest.raises(_Killed):
+        node.delete(pod)
+
+    monkeypatch.undo()
+    node.delete(pod)
+    assert is_empty(node, pod)
 
 
 def test_the_journal_alone_is_needed(node: Node) -> None:
