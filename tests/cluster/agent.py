@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cluster import processes
+from cluster import life, processes
 from cluster.images import MACHINES
 from cluster.place import NODE_ADDRESS, Place, here
 from tests.cluster.kube import Kube, soon
@@ -27,6 +27,19 @@ def polypod(*words: str) -> str:
     """Run the command line of this checkout."""
     command = [sys.executable, "-m", "polypod.cli.main", *words]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def render(place: Place, *words: str) -> subprocess.CompletedProcess[str]:
+    """Render as a user does: asking the cluster, and naming neither platform nor primary."""
+    command = [sys.executable, "-m", "polypod.cli.main", "install", "render", *words]
+    return subprocess.run(
+        processes.inside(place, command),
+        env=life.environment(place),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
 
 
 def build_image() -> Path:

@@ -6,11 +6,10 @@ import ipaddress
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
-from cluster import life, processes
+from cluster import processes
 from cluster.place import NODE_ADDRESS, Place
 from tests.cluster import agent, flannel
 from tests.cluster.kube import Kube, Object, bridge, macvlan, pod, soon
@@ -31,7 +30,7 @@ def said(kube: Kube, place: Place, installed: None) -> Iterator[str]:
     _wait_gone(place)
     before = Traces.of(place)
     flannel.install(kube, place)
-    rendered = _render(place)
+    rendered = agent.render(place, "--image", agent.IMAGE, *agent.folders(place))
     kube("apply", "-f", "-", stdin=rendered.stdout)
     agent.wait(kube)
     _make_what_is_shared(kube)
@@ -61,20 +60,6 @@ def beside(said: str, namespace: str) -> str:
 def _wait_gone(place: Place) -> None:
     ours = place.cni_conf / "00-polypod.conflist"
     soon(lambda: not ours.exists() and not agent.pids(), "the end of the agent")
-
-
-def _render(place: Place) -> subprocess.CompletedProcess[str]:
-    """Render as a user does: asking the cluster, and naming no primary."""
-    words = ["install", "render", "--image", agent.IMAGE, *agent.folders(place)]
-    command = [sys.executable, "-m", "polypod.cli.main", *words]
-    return subprocess.run(
-        processes.inside(place, command),
-        env=life.environment(place),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
 
 
 def _serves(namespace: str, name: str) -> Object:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from cluster import life, processes
+from cluster import processes
 from cluster.place import Place
+from tests.cluster import agent
 from tests.cluster.kube import Kube, Object, soon, spec
 
 FOLDER = Path(__file__).parents[2] / "examples" / "talos"
@@ -94,16 +94,8 @@ def test_a_deployment_keeps_its_address_when_it_is_made_again(kube: Kube, namesp
 
 def test_the_cluster_says_what_it_is(kube: Kube, place: Place, namespace: str) -> None:
     kube.apply(idle_daemon_set(namespace, "kube-flannel"))
-    command = [sys.executable, "-m", "polypod.cli.main", "install", "render"]
 
-    ran = subprocess.run(
-        processes.inside(place, command),
-        env=life.environment(place),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    ran = agent.render(place)
 
     assert "detected platform: kubeadm (1 nodes:" in ran.stderr
     assert f"detected primary: flannel (DaemonSet {namespace}/kube-flannel)" in ran.stderr

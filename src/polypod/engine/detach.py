@@ -31,8 +31,8 @@ def release(records: tuple[Record, ...], caller: Caller, doors: Doors) -> None:
     """
     if not records:
         return
+    container = records[0].container_id
     for namespace, name in {(record.pod_namespace, record.pod_name) for record in records}:
-        container = records[0].container_id
         if namespace and name and not doors.journal.has_pod(namespace, name, besides=container):
             doors.status.remove(namespace, name)
     faults = undo.records(records, caller, doors)
